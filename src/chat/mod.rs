@@ -1,0 +1,17 @@
+//! The neutral form: what a request asks for and what an answer says, in no dialect's words.
+//!
+//! A dialect reads its wire into these types and writes them out again; two dialects never meet. An answer, streamed or
+//! whole, is a sequence of [`Event`]s; a whole one is the events folded into an [`Answer`].
+//!
+//! This module depends on [`crate::json`] alone and knows no dialect, provider, socket or clock.
+
+mod answer;
+mod failure;
+pub mod opaque;
+mod request;
+
+pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
+pub use failure::{Class, Failure, Fault, Scope};
+pub use request::{
+    Effort, Extra, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
+};

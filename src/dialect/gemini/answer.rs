@@ -1,0 +1,5 @@
+//! Whole answers, read.
+use crate::chat::Event;
+use crate::json::Json;
+/// stub
+pub fn read(_body: &Json, _events: &mut Vec<Event>) {}

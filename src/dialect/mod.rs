@@ -1,0 +1,273 @@
+//! The wire languages, each in a folder of its own, and what every one of them offers.
+//!
+//! A dialect reads its wire into the neutral form of [`crate::chat`] and writes it out. It knows nothing of other dialects,
+//! of providers, sockets or HTTP; what differs between providers of one dialect reaches it as [`Quirks`].
+//!
+//! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
+//! encoder, small state machines), `error`, `models`.
+
+pub mod framing;
+pub mod gemini;
+pub mod ollama;
+pub mod openai;
+pub mod quirks;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::chat::{Answer, Event, Failure, Request};
+use crate::json::Json;
+pub use framing::{Framer, Framing, Record};
+pub use quirks::Quirks;
+
+/// A wire language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// Ollama's own API, under `/api`.
+    Ollama,
+    /// OpenAI's, under `/v1`, which most providers speak.
+    OpenAi,
+    /// Google's `generateContent`.
+    Gemini,
+}
+
+/// A form of request and answer within a dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wire {
+    /// `/api/chat`
+    OllamaChat,
+    /// `/api/generate`
+    OllamaGenerate,
+    /// `/v1/chat/completions`
+    OpenAiChat,
+    /// `/v1/completions`
+    OpenAiCompletions,
+    /// `:generateContent` and `:streamGenerateContent`
+    Gemini,
+}
+
+/// What is asked for, whatever the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// Going on with a conversation.
+    Chat,
+    /// Completing a prompt.
+    Complete,
+}
+
+/// A request in a wire's form.
+#[derive(Debug)]
+pub struct Written {
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// Parameters that this wire can't express, by the neutral or the client's name. Never content.
+    pub dropped: Vec<String>,
+}
+
+/// What an answer to a client needs to know of its request.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The model as the client named it.
+    pub model: String,
+    /// When the request arrived.
+    pub started: Timestamp,
+    /// The client asked for token counts at the end of the stream.
+    pub stream_usage: bool,
+    /// OpenAI's legacy completions: text to repeat before the answer.
+    pub echo: Option<String>,
+}
+
+/// Reads a stream's records into events.
+///
+/// A record that can't be read becomes an [`Event::Failure`], or is passed over where that loses nothing; never a panic.
+pub trait Decoder: Send {
+    /// Takes one record in.
+    fn record(&mut self, record: &Record, events: &mut Vec<Event>);
+    /// The stream is over: closes what is open, or says that the answer was cut.
+    fn end(&mut self, events: &mut Vec<Event>);
+}
+
+/// Writes events as a stream's records.
+pub trait Encoder: Send {
+    /// Takes one event in. `now` is the time it came.
+    fn event(&mut self, event: Event, now: Timestamp, out: &mut Vec<u8>);
+    /// No event comes any more; not called after a failure.
+    fn end(&mut self, now: Timestamp, out: &mut Vec<u8>);
+}
+
+/// What a provider's error body says, before anyone judges it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProviderError {
+    /// The message, unwrapped from what it was wrapped in; at most some hundred characters of a body that is no JSON.
+    pub message: String,
+    /// The code that the dialect shows to clients (`error.code`).
+    pub code: Option<String>,
+    /// The error type (`error.type`, Google's `status`).
+    pub kind: Option<String>,
+    /// The request field at fault.
+    pub param: Option<String>,
+    /// Every code, type, reason and quota name found in the body, for the rules to match.
+    pub marks: Vec<String>,
+    /// When to try again, as the body tells it.
+    pub retry_after: Option<std::time::Duration>,
+    /// The body has the form that this dialect's clients expect, and may be handed on.
+    pub has_own_form: bool,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 3] = [Dialect::Ollama, Dialect::OpenAi, Dialect::Gemini];
+
+    /// Its name in configuration, logs and [`crate::chat::Extra`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Ollama => "ollama",
+            Dialect::OpenAi => "openai",
+            Dialect::Gemini => "gemini",
+        }
+    }
+
+    /// The wire that serves an operation.
+    pub fn wire(self, operation: Operation) -> Wire {
+        match (self, operation) {
+            (Dialect::Ollama, Operation::Chat) => Wire::OllamaChat,
+            (Dialect::Ollama, Operation::Complete) => Wire::OllamaGenerate,
+            (Dialect::OpenAi, Operation::Chat) => Wire::OpenAiChat,
+            (Dialect::OpenAi, Operation::Complete) => Wire::OpenAiCompletions,
+            (Dialect::Gemini, _) => Wire::Gemini,
+        }
+    }
+
+    /// Reads the body of an answer that is an error, or might hide one.
+    pub fn read_error(self, status: u16, body: &Bytes) -> ProviderError {
+        match self {
+            Dialect::Ollama => ollama::error::read(status, body),
+            Dialect::OpenAi => openai::error::read(status, body),
+            Dialect::Gemini => gemini::error::read(status, body),
+        }
+    }
+
+    /// The body that tells a client of this dialect what went wrong; the status is the failure's.
+    pub fn write_error(self, failure: &Failure) -> Vec<u8> {
+        match self {
+            Dialect::Ollama => ollama::error::write(failure),
+            Dialect::OpenAi => openai::error::write(failure),
+            Dialect::Gemini => gemini::error::write(failure),
+        }
+    }
+}
+
+impl Wire {
+    /// The language it belongs to.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Wire::OllamaChat | Wire::OllamaGenerate => Dialect::Ollama,
+            Wire::OpenAiChat | Wire::OpenAiCompletions => Dialect::OpenAi,
+            Wire::Gemini => Dialect::Gemini,
+        }
+    }
+
+    /// What it serves.
+    pub fn operation(self) -> Operation {
+        match self {
+            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini => Operation::Chat,
+            Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
+        }
+    }
+
+    /// How its streams are cut into records.
+    pub fn framing(self) -> Framing {
+        match self {
+            Wire::OllamaChat | Wire::OllamaGenerate => Framing::Ndjson,
+            Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => Framing::Sse,
+        }
+    }
+
+    /// The path below a provider's base URL. `model` is the provider's id.
+    pub fn path(self, model: &str, stream: bool) -> String {
+        match self {
+            Wire::OllamaChat => "/api/chat".to_owned(),
+            Wire::OllamaGenerate => "/api/generate".to_owned(),
+            Wire::OpenAiChat => "/chat/completions".to_owned(),
+            Wire::OpenAiCompletions => "/completions".to_owned(),
+            Wire::Gemini => gemini::path(model, stream),
+        }
+    }
+
+    /// The content type of an answer in this wire.
+    pub fn content_type(self, stream: bool) -> &'static str {
+        match (self.framing(), stream) {
+            (Framing::Ndjson, true) => "application/x-ndjson",
+            (Framing::Sse, true) => "text/event-stream",
+            (Framing::Ndjson, false) => "application/json; charset=utf-8",
+            (Framing::Sse, false) => "application/json",
+        }
+    }
+
+    /// Reads a client's request. The failure names what is wrong, in the words that this dialect's clients know.
+    pub fn read_request(self, body: &Bytes) -> Result<Request, Failure> {
+        match self {
+            Wire::OllamaChat => ollama::request::read_chat(body),
+            Wire::OllamaGenerate => ollama::request::read_generate(body),
+            Wire::OpenAiChat => openai::request::read_chat(body),
+            Wire::OpenAiCompletions => openai::request::read_completions(body),
+            Wire::Gemini => Err(Failure::bad_request("requests in Gemini's dialect are not served yet")),
+        }
+    }
+
+    /// Writes a request for a provider. Fails where content can't be expressed.
+    pub fn write_request(self, request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
+        match self {
+            Wire::OllamaChat => ollama::request::write_chat(request, quirks),
+            Wire::OllamaGenerate => ollama::request::write_generate(request, quirks),
+            Wire::OpenAiChat => openai::request::write_chat(request, quirks),
+            Wire::OpenAiCompletions => openai::request::write_completions(request, quirks),
+            Wire::Gemini => gemini::request::write(request, quirks),
+        }
+    }
+
+    /// Reads a provider's whole answer into the events that a stream of it would have been. One that is no answer of this
+    /// wire gives an [`Event::Failure`].
+    pub fn read_answer(self, body: &Json, events: &mut Vec<Event>) {
+        match self {
+            Wire::OllamaChat | Wire::OllamaGenerate => ollama::answer::read(body, events),
+            Wire::OpenAiChat => openai::answer::read_chat(body, events),
+            Wire::OpenAiCompletions => openai::answer::read_completions(body, events),
+            Wire::Gemini => gemini::answer::read(body, events),
+        }
+    }
+
+    /// Writes a whole answer for a client.
+    pub fn write_answer(self, answer: &Answer, reply: &Reply, now: Timestamp) -> Vec<u8> {
+        match self {
+            Wire::OllamaChat => ollama::answer::write_chat(answer, reply, now),
+            Wire::OllamaGenerate => ollama::answer::write_generate(answer, reply, now),
+            Wire::OpenAiChat => openai::answer::write_chat(answer, reply),
+            Wire::OpenAiCompletions => openai::answer::write_completions(answer, reply),
+            Wire::Gemini => Vec::new(),
+        }
+    }
+
+    /// A reader of a provider's stream.
+    pub fn decoder(self) -> Box<dyn Decoder> {
+        match self {
+            Wire::OllamaChat | Wire::OllamaGenerate => Box::new(ollama::stream::Decoder::default()),
+            Wire::OpenAiChat => Box::new(openai::stream::ChatDecoder::default()),
+            Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsDecoder::default()),
+            Wire::Gemini => Box::new(gemini::stream::Decoder::default()),
+        }
+    }
+
+    /// A writer of a client's stream; `None` where clients of this wire are not served.
+    pub fn encoder(self, reply: Reply) -> Option<Box<dyn Encoder>> {
+        Some(match self {
+            Wire::OllamaChat => Box::new(ollama::stream::ChatEncoder::new(reply)),
+            Wire::OllamaGenerate => Box::new(ollama::stream::GenerateEncoder::new(reply)),
+            Wire::OpenAiChat => Box::new(openai::stream::ChatEncoder::new(reply)),
+            Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsEncoder::new(reply)),
+            Wire::Gemini => return None,
+        })
+    }
+}

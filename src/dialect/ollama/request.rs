@@ -1,0 +1,20 @@
+//! Chat and generate requests, read and written.
+use crate::chat::{Failure, Request};
+use crate::dialect::{Quirks, Written};
+use bytes::Bytes;
+/// stub
+pub fn read_chat(_body: &Bytes) -> Result<Request, Failure> {
+    Ok(Request::default())
+}
+/// stub
+pub fn read_generate(_body: &Bytes) -> Result<Request, Failure> {
+    Ok(Request::default())
+}
+/// stub
+pub fn write_chat(_request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
+    Ok(Written { body: Vec::new(), dropped: Vec::new() })
+}
+/// stub
+pub fn write_generate(_request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
+    Ok(Written { body: Vec::new(), dropped: Vec::new() })
+}

@@ -1,0 +1,6 @@
+//! polyllama: one small gateway that makes every model provider look like an Ollama server and an OpenAI server at once.
+
+pub mod chat;
+pub mod dialect;
+pub mod json;
+pub mod model;
