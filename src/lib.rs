@@ -1,6 +1,8 @@
 //! polyllama: one small gateway that makes every model provider look like an Ollama server and an OpenAI server at once.
 
+pub mod catalogue;
 pub mod chat;
 pub mod dialect;
 pub mod json;
 pub mod model;
+pub mod provider;

@@ -1,0 +1,145 @@
+//! Providers as data: who they are, where they listen, how they take a key, and how they depart from their dialect.
+//!
+//! An entry of `presets.toml` and a user's own entry in `polyllama.toml` have the same form. Code knows dialects, never
+//! providers: an oddity is a column or a rule of the entry. This module knows dialects by name only, and has no I/O.
+
+pub mod credentials;
+pub mod entry;
+pub mod list;
+pub mod rules;
+
+use std::sync::Arc;
+
+use globset::GlobSet;
+
+use crate::dialect::{Dialect, Operation, Quirks, Wire};
+use credentials::Pool;
+use rules::Rules;
+
+/// A provider that is switched on: its entry, with the environment's and the user's values put in.
+#[derive(Debug)]
+pub struct Provider {
+    /// What stands before the colon of its models' names.
+    pub prefix: String,
+    /// Other prefixes that mean it.
+    pub other_prefixes: Vec<String>,
+    /// The languages that it speaks, the one to translate into first.
+    pub faces: Vec<Face>,
+    /// Its keys.
+    pub pool: Pool,
+    /// Environment variables that can hold its keys: named when there is none.
+    pub key_env: Vec<String>,
+    /// It needs no key.
+    pub is_keyless: bool,
+    /// It is on only if it answers (Ollama at its default address): silence is no trouble to report.
+    pub is_optional: bool,
+    /// Its models are listed under their own names, as an Ollama server's own.
+    pub is_local: bool,
+    /// Models to list when it has no list, or none that answers.
+    pub static_models: Vec<String>,
+    /// Models to list; all when `None`.
+    pub include: Option<GlobSet>,
+    /// Models not to list.
+    pub exclude: Option<GlobSet>,
+    /// Which way requests go, when it is chosen for good.
+    pub way: Option<FaceMode>,
+    /// Parameter and error rules.
+    pub rules: Rules,
+    /// How it departs from its dialect.
+    pub quirks: Quirks,
+    /// Headers sent with every request (such as `HTTP-Referer`), values without secrets.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+}
+
+/// A language that a provider speaks, and where.
+#[derive(Debug, Clone)]
+pub struct Face {
+    /// The language.
+    pub dialect: Dialect,
+    /// Without a slash at the end, and without credentials.
+    pub base_url: String,
+    /// How a key is sent.
+    pub auth: Auth,
+    /// What it can be asked for here.
+    pub operations: Vec<Operation>,
+    /// Requests of clients that speak this dialect pass here; else they are translated to the first face.
+    pub passes: bool,
+    /// An OAuth token is taken here.
+    pub takes_token: bool,
+    /// The path and query of its model list; none: it has no list here.
+    pub models_path: Option<String>,
+}
+
+/// How a key is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// `Authorization: Bearer KEY`
+    Bearer,
+    /// `x-goog-api-key: KEY`; a token goes as bearer.
+    XGoogApiKey,
+    /// `x-api-key: KEY`
+    XApiKey,
+    /// `api-key: KEY`
+    ApiKey,
+    /// Not at all.
+    None,
+}
+
+/// Which way requests of clients that speak one of the provider's dialects go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaceMode {
+    /// As they came.
+    Pass,
+    /// Through the neutral form to the provider's first dialect.
+    Translate,
+}
+
+/// How one request reaches a provider.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// Its own bytes, with little changed.
+    Pass(&'a Face),
+    /// Through the neutral form, in this wire.
+    Translate(&'a Face, Wire),
+}
+
+impl Provider {
+    /// How a client's request reaches this provider; `None` when it has no wire for the operation.
+    ///
+    /// `is_token`: the credential in hand is an OAuth token, which not every face takes.
+    pub fn way(&self, client: Wire, is_token: bool) -> Option<Way<'_>> {
+        let usable = |face: &&Face| !is_token || face.takes_token;
+        let own = self
+            .faces
+            .iter()
+            .filter(usable)
+            .find(|face| face.dialect == client.dialect() && face.operations.contains(&client.operation()));
+        let passes = |face: &Face| match self.way {
+            Some(mode) => mode == FaceMode::Pass,
+            None => face.passes,
+        };
+        if let Some(face) = own.filter(|face| passes(face)) {
+            return Some(Way::Pass(face));
+        }
+        let face = self.faces.iter().find(usable)?;
+        let operation =
+            if face.operations.contains(&client.operation()) { client.operation() } else { Operation::Chat };
+        face.operations.contains(&operation).then(|| Way::Translate(face, face.dialect.wire(operation)))
+    }
+
+    /// Does this prefix mean it?
+    pub fn has_prefix(&self, prefix: &str) -> bool {
+        self.prefix == prefix || self.other_prefixes.iter().any(|other| other == prefix)
+    }
+
+    /// Shall a model with this id be listed?
+    pub fn lists(&self, id: &str) -> bool {
+        self.include.as_ref().is_none_or(|set| set.is_match(id))
+            && !self.exclude.as_ref().is_some_and(|set| set.is_match(id))
+    }
+}
+
+/// The providers that are on, in the order in which a bare name is looked up.
+pub type Providers = Arc<[Arc<Provider>]>;
