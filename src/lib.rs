@@ -6,4 +6,6 @@ pub mod config;
 pub mod dialect;
 pub mod json;
 pub mod model;
+pub mod observe;
 pub mod provider;
+pub mod relay;

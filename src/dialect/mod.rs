@@ -67,7 +67,7 @@ pub struct Written {
 }
 
 /// What an answer to a client needs to know of its request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Reply {
     /// The model as the client named it.
     pub model: String,
