@@ -9,3 +9,4 @@ pub mod model;
 pub mod observe;
 pub mod provider;
 pub mod relay;
+pub mod server;

@@ -53,6 +53,30 @@ pub struct Record {
     pub dropped: u64,
 }
 
+impl Record {
+    /// Of a request that has just arrived.
+    pub fn new(path: &str, dialect: &'static str, who: String) -> Record {
+        Record {
+            at: Timestamp::now(),
+            id: format!("req_{:016x}{:08x}", fastrand::u64(..), fastrand::u32(..)),
+            who,
+            path: path.to_owned(),
+            dialect,
+            model: String::new(),
+            used: String::new(),
+            attempts: 0,
+            reasons: Vec::new(),
+            status: 0,
+            outcome: Outcome::Left,
+            first_content: None,
+            total: Duration::ZERO,
+            prompt_tokens: None,
+            completion_tokens: None,
+            dropped: 0,
+        }
+    }
+}
+
 /// Takes records in.
 #[derive(Debug, Clone)]
 pub struct Recorder {

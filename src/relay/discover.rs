@@ -12,7 +12,7 @@ use http::Method;
 use tokio::sync::watch;
 
 use super::upstream::{self, Upstream};
-use super::{HOPS, headers};
+use super::headers;
 use crate::catalogue::{Catalogue, Options};
 use crate::chat::{Class, Failure};
 use crate::config::Config;
@@ -311,8 +311,7 @@ async fn get(
     url: &str,
     silence: Duration,
 ) -> Result<Bytes, Failure> {
-    let mut headers = headers::authorised(provider, face, credential)?;
-    headers.insert(HOPS, http::HeaderValue::from_static("discovery"));
+    let headers = headers::authorised(provider, face, credential)?;
     let response = upstream.send(Method::GET, url, headers, Bytes::new()).await?;
     let (head, body) = response.into_parts();
     let body = upstream::collect(body, LIST_BYTES_MAX, silence).await?;
@@ -320,6 +319,9 @@ async fn get(
         return Ok(body);
     }
     let status = head.status.as_u16();
+    if status == 508 && memchr::memmem::find(&body, upstream::LOOP_CODE.as_bytes()).is_some() {
+        return Err(Failure::new(Class::Loop, format!("its base URL {} leads back to this gateway", face.base_url)));
+    }
     let error = face.dialect.read_error(status, &body);
     Err(provider.rules.classify(status, &head.headers, error, "", jiff::Timestamp::now()))
 }

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::attempts::Try;
-use super::{Ask, Body, HOPS, Relay, headers, pass, translate, upstream};
+use super::{Ask, Body, Relay, headers, pass, translate, upstream};
 use crate::chat::{Class, Failure};
 use crate::dialect::{Dialect, ProviderError, Wire};
 use crate::observe::Meter;
@@ -73,21 +73,13 @@ impl Context<'_> {
         let Try { target, credential, .. } = self.attempt;
         let url = format!("{}{}", face.base_url, self.wire.path(&target.model, ask.stream));
         let mut headers = headers::up(&target.provider, face, credential, self.wire, ask.stream, client)?;
-        self.add_hop(&mut headers, &ask.headers);
+        upstream::Upstream::carry_hops(&ask.headers, &mut headers);
         let sending = self.relay.upstream.send(Method::POST, &url, headers, body);
         let limit = self.relay.limits.first_byte;
         let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {} s", limit.as_secs()));
         let response = tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| Err(late()));
         let response = response.map_err(|failure| self.named(failure))?;
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
-    }
-
-    fn add_hop(&self, headers: &mut HeaderMap, client: &HeaderMap) {
-        let passed = client.get(&HOPS).and_then(|value| value.to_str().ok()).map(|ids| format!("{ids},"));
-        let hops = format!("{}{}", passed.unwrap_or_default(), self.relay.instance);
-        if let Ok(value) = hops.parse() {
-            headers.insert(HOPS, value);
-        }
     }
 
     /// The provider answered with an error status.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};
 
 use super::body::{BodyError, streamed};
-use super::{Body, HOPS, Relay, headers, upstream};
+use super::{Body, Relay, headers, upstream};
 use crate::chat::{Class, Failure};
 use crate::dialect::Dialect;
 use crate::provider::Provider;
@@ -29,9 +29,6 @@ impl Relay {
         };
         let mut headers = headers::authorised(provider, face, &credential)?;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(hop) = self.instance.parse() {
-            headers.insert(HOPS, hop);
-        }
         let url = format!("{}{path}", face.base_url);
         let limit = self.limits.first_byte;
         let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {} s", limit.as_secs()));

@@ -17,7 +17,7 @@ pub mod upstream;
 
 use std::time::Instant;
 
-use http::{HeaderMap, Response};
+use http::Response;
 
 use crate::catalogue::{Route, Target};
 use crate::chat::{Class, Failure};
@@ -29,16 +29,12 @@ pub use body::{Body, BodyError, full};
 use std::sync::Arc;
 use upstream::Upstream;
 
-/// Header with the ids of the gateways that a request has passed.
-pub const HOPS: http::HeaderName = http::HeaderName::from_static("x-polyllama-hops");
-
 /// Sends requests on.
+#[derive(Debug)]
 pub struct Relay {
     upstream: Upstream,
     limits: Limits,
     is_strict: bool,
-    /// Ours in [`HOPS`].
-    instance: String,
 }
 
 /// An answer on its way, and what the log will say of it.
@@ -57,23 +53,12 @@ pub struct Answered {
 impl Relay {
     /// With the operator's limits.
     pub fn new(upstream: Upstream, config: &Config) -> Relay {
-        let instance = format!("{:016x}", fastrand::u64(..));
-        Relay { upstream, limits: config.limits.clone(), is_strict: config.is_strict, instance }
+        Relay { upstream, limits: config.limits.clone(), is_strict: config.is_strict }
     }
 
     /// The client for other uses of the same connections.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
-    }
-
-    /// Has this request been here before?
-    pub fn check_hops(&self, headers: &HeaderMap) -> Result<(), Failure> {
-        let passed = headers.get_all(&HOPS).iter().filter_map(|value| value.to_str().ok());
-        if passed.flat_map(|ids| ids.split(',')).any(|id| id.trim() == self.instance) {
-            let message = "this request came back to the gateway that sent it: a provider's base URL leads here";
-            return Err(Failure::new(Class::Loop, message).with_code("loop_detected"));
-        }
-        Ok(())
     }
 
     /// Tries the targets and keys of a route until one answers.
@@ -111,11 +96,5 @@ impl Relay {
         let left = (ask.arrived + self.limits.request_total).saturating_duration_since(Instant::now());
         let late = || Failure::new(Class::Timeout, "the time for this request is over");
         tokio::time::timeout(left, exchange::run(self, ask, attempt, meter)).await.unwrap_or_else(|_| Err(late()))
-    }
-}
-
-impl std::fmt::Debug for Relay {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Relay").field("instance", &self.instance).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -37,7 +37,12 @@ const IDLE_PER_HOST_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Upstream {
     client: Client<Connector, Full<Bytes>>,
+    /// This gateway's own id in [`HOPS`].
+    instance: Arc<str>,
 }
+
+/// Header with the ids of the gateways that a request has passed: no provider's base URL may lead back here.
+const HOPS: HeaderName = HeaderName::from_static("x-polyllama-hops");
 
 impl Upstream {
     /// A client with the operator's proxies and certificates. Fails when a CA file can't be read.
@@ -48,7 +53,22 @@ impl Upstream {
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Upstream { client })
+        Ok(Upstream { client, instance: format!("{:016x}", fastrand::u64(..)).into() })
+    }
+
+    /// Did a request of ours come back to us?
+    pub fn check_hops(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let passed = headers.get_all(&HOPS).iter().filter_map(|value| value.to_str().ok());
+        if passed.flat_map(|ids| ids.split(',')).any(|id| id.trim() == &*self.instance) {
+            let message = "this request came back to the gateway that sent it: a provider's base URL leads here";
+            return Err(Failure::new(Class::Loop, message).with_code(LOOP_CODE));
+        }
+        Ok(())
+    }
+
+    /// Copies the ids of gateways that a client's request has passed to the request that it leads to.
+    pub fn carry_hops(client: &HeaderMap, headers: &mut HeaderMap) {
+        headers.extend(client.get_all(&HOPS).iter().map(|value| (HOPS, value.clone())));
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -61,6 +81,9 @@ impl Upstream {
     ) -> Result<Response<Incoming>, Failure> {
         let uri: Uri = url.parse().map_err(|_| Failure::new(Class::Internal, "the provider's address is no URL"))?;
         headers.insert(header::USER_AGENT, USER_AGENT);
+        if let Ok(hop) = HeaderValue::from_str(&self.instance) {
+            headers.append(HOPS, hop);
+        }
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -68,6 +91,9 @@ impl Upstream {
         self.client.request(request).await.map_err(|error| unreachable(&error))
     }
 }
+
+/// The code of [`Class::Loop`] failures.
+pub const LOOP_CODE: &str = "loop_detected";
 
 /// Takes a whole body in, up to a limit.
 pub async fn collect(mut body: Incoming, bytes_max: usize, silence: Duration) -> Result<Bytes, Failure> {
