@@ -1,6 +1,5 @@
 //! `polyllama.toml`: where it is, and what stands in it.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -118,7 +117,7 @@ impl File {
                 let members = self.table(name, value)?;
                 members.into_iter().try_for_each(|(key, value)| self.setting(Some(name), key, value))
             }
-            _ => Err(self.error(at.start, unknown_key(None, name))),
+            _ => Err(self.error(at, unknown_key(None, name))),
         }
     }
 
@@ -130,7 +129,7 @@ impl File {
     ) -> Result<(), ConfigError> {
         let key = section.map_or_else(|| name.to_owned(), |section| format!("{section}.{name}"));
         let Some(setting) = Setting::find(&key) else {
-            return Err(self.error(at.start, unknown_key(section, name)));
+            return Err(self.error(at, unknown_key(section, name)));
         };
         self.settings.push((setting.key, given(value.get_ref()), value.span().start));
         Ok(())
@@ -143,7 +142,7 @@ impl File {
                 return Err(self.error(value.span().start, message));
             };
             self.aliases.push((name.to_owned(), model.to_owned()));
-            self.alias_places.push(at.start);
+            self.alias_places.push(at);
         }
         Ok(())
     }
@@ -152,12 +151,12 @@ impl File {
         for ((prefix, at), value) in self.table(PROVIDER, value)? {
             if !is_prefix(prefix) {
                 let message = format!("a provider's name has letters, digits, `-` and `_`; `{prefix}` has others");
-                return Err(self.error(at.start, message));
+                return Err(self.error(at, message));
             }
             self.table(&format!("{PROVIDER}.{prefix}"), value)?;
             let entry = Entry::deserialize(ValueDeserializer::from(value.clone()));
             let entry = entry.map_err(|error| self.toml_error(&error))?;
-            self.providers.push((prefix.to_owned(), entry, at.start));
+            self.providers.push((prefix.to_owned(), entry, at));
         }
         Ok(())
     }
@@ -172,14 +171,14 @@ impl File {
 }
 
 /// A key and where it stands.
-type Key<'a> = (&'a str, Range<usize>);
+type Key<'a> = (&'a str, usize);
 /// Members of a table, in the order in which they were written.
 type Members<'a> = Vec<(Key<'a>, &'a Spanned<DeValue<'a>>)>;
 
 fn in_order<'a>(table: &'a DeTable<'a>) -> Members<'a> {
-    let members = table.iter().map(|(key, value)| ((key.get_ref().as_ref(), key.span()), value));
+    let members = table.iter().map(|(key, value)| ((key.get_ref().as_ref(), key.span().start), value));
     let mut members: Members<'a> = members.collect();
-    members.sort_by_key(|((_, at), _)| at.start);
+    members.sort_by_key(|((_, at), _)| *at);
     members
 }
 
