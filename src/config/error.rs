@@ -1,5 +1,6 @@
 //! Why a configuration can't be used.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Why a configuration can't be used; each says what to change, none shows a secret.
@@ -38,8 +39,8 @@ pub enum ConfigError {
     Provider(String),
     /// Others could reach the port, and spend money, without a key.
     #[error(
-        "refusing to listen on an address that others can reach without keys: set POLYLLAMA_API_KEYS to keys that \
-         clients must send, or POLYLLAMA_OPEN=1 if it shall be open, or POLYLLAMA_HOST=127.0.0.1 to stay on this machine"
+        "won't listen on {0}, which others can reach, without keys: set POLYLLAMA_API_KEYS to keys that clients must send, \
+         or POLYLLAMA_OPEN=1 if it shall be open to all, or POLYLLAMA_HOST=127.0.0.1 to stay on this machine"
     )]
-    Open,
+    Open(IpAddr),
 }

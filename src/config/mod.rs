@@ -6,6 +6,11 @@
 
 mod environment;
 mod error;
+mod file;
+mod layers;
+mod providers;
+mod settings;
+mod value;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,9 +19,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::catalogue;
-use crate::provider::Providers;
+use crate::provider::{Face, Providers};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use value::mask;
 
 /// Everything that can be set, checked and with the defaults filled in.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// There is an `ollama` program on `PATH`, which would want port 11434.
     pub has_ollama_program: bool,
+    /// This machine's own name, where the environment tells.
+    own_name: Option<String>,
     /// Each effective value and where it came from, in the order in which they are documented. Secrets are masked.
     pub sources: Vec<Source>,
     /// What the operator should know, one line each, without secrets.
@@ -195,14 +203,37 @@ pub struct Flags {
 impl Config {
     /// Reads all layers. `env` is the environment and the working folder.
     pub fn load(flags: &Flags, env: Environment) -> Result<Config, ConfigError> {
-        let _ = (flags, env);
-        Err(ConfigError::Open)
+        layers::load(flags, env)
     }
 
     /// Takes out the providers that would be reached at ourselves, now that the port is known, with a line for each.
     ///
     /// [`Config::load`] does so for a port that is set; with [`Port::Default`] or port 0 the server calls it once it listens.
-    pub fn leave_out_self(&mut self, _port: u16) -> Vec<String> {
-        Vec::new()
+    pub fn leave_out_self(&mut self, port: u16) -> Vec<String> {
+        let host = self.listen.host;
+        let own_name = self.own_name.as_deref();
+        let is_ours = |face: &Face| providers::is_self(&face.base_url, host, port, own_name);
+        let (ours, others): (Vec<_>, Vec<_>) =
+            self.providers.iter().cloned().partition(|provider| provider.faces.iter().any(is_ours));
+        self.providers = others.into();
+        // Nobody asked for an optional provider: where it isn't, there is nothing to say.
+        let told = ours.iter().filter(|provider| !provider.is_optional);
+        told.map(|provider| {
+            format!("provider {} is left out: its base URL is polyllama itself (port {port})", provider.prefix)
+        })
+        .collect()
+    }
+}
+
+impl Origin {
+    /// In a few words: `default`, `OPENAI_API_KEYS`, `polyllama.toml:3`.
+    pub fn describe(&self) -> String {
+        match self {
+            Origin::Default => "default".to_owned(),
+            Origin::File(path, line) => format!("{}:{line}", path.display()),
+            Origin::DotEnv(name) => format!("{name} in .env"),
+            Origin::Variable(name) => name.clone(),
+            Origin::Flag(name) => (*name).to_owned(),
+        }
     }
 }

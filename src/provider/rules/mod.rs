@@ -1,14 +1,24 @@
 //! Parameter and error rules as data: match, action, source.
 
+mod error;
+mod parameter;
+mod wait;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::chat::Failure;
 use crate::dialect::ProviderError;
 
-/// stub: the rules of one provider
+pub use error::ErrorRule;
+pub use parameter::ParameterRule;
+
+/// The rules of one provider: its own, and those that hold for all.
 #[derive(Debug, Default)]
-pub struct Rules {}
+pub struct Rules {
+    parameters: Vec<ParameterRule>,
+    errors: Vec<ErrorRule>,
+}
 
 /// A body after the parameter rules.
 #[derive(Debug)]
@@ -20,21 +30,26 @@ pub struct Ruled {
 }
 
 impl Rules {
+    /// A provider's own rules; those that hold for all are added by themselves.
+    pub fn new(parameters: Vec<ParameterRule>, errors: Vec<ErrorRule>) -> Rules {
+        Rules { parameters, errors }
+    }
+
     /// Applies the parameter rules for `model` to the top-level members of a JSON body. `only_must`: the body passes, so
     /// only rules without which the provider refuses it apply.
-    pub fn apply(&self, body: Bytes, _model: &str, _only_must: bool) -> Ruled {
-        Ruled { body, dropped: Vec::new() }
+    pub fn apply(&self, body: Bytes, model: &str, only_must: bool) -> Ruled {
+        parameter::apply(&self.parameters, body, model, only_must)
     }
 
     /// What a provider's error means: class, scope, whose fault, when to try again. `headers` may tell the last.
     pub fn classify(
         &self,
         status: u16,
-        _headers: &http::HeaderMap,
+        headers: &http::HeaderMap,
         error: ProviderError,
-        _model: &str,
-        _now: Timestamp,
+        model: &str,
+        now: Timestamp,
     ) -> Failure {
-        Failure::new(crate::chat::Class::ProviderDown, error.message).with_status(status)
+        error::classify(&self.errors, status, headers, error, model, now)
     }
 }
