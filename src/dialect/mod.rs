@@ -6,6 +6,7 @@
 //! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
 //! encoder, small state machines), `error`, `models`.
 
+pub mod error_body;
 pub mod framing;
 pub mod gemini;
 pub mod ollama;
