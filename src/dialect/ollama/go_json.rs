@@ -11,7 +11,7 @@ use crate::json::Json;
 
 /// Why Go reads no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyntaxError {
+pub(super) enum SyntaxError {
     /// There is nothing but blanks.
     Empty,
     /// Go's text.
@@ -22,7 +22,7 @@ pub enum SyntaxError {
 const DEPTH_MAX: usize = 10_000;
 
 /// The first value of a body as Go's decoder takes it. Bytes that are no UTF-8 become U+FFFD, as they do there.
-pub fn first_value(body: &Bytes) -> Result<Json, SyntaxError> {
+pub(super) fn first_value(body: &Bytes) -> Result<Json, SyntaxError> {
     let range = scan(body)?;
     let value = body.slice(range);
     let value = match std::str::from_utf8(&value) {
@@ -239,7 +239,7 @@ fn quoted_char(byte: u8) -> String {
 }
 
 /// Text in double quotes, as Go's `%q` shows it.
-pub fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -265,7 +265,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Where Go's decoder of standard base64 stops; `None` when it reads the whole. Line ends are passed over.
-pub fn base64_error(text: &[u8]) -> Option<usize> {
+pub(super) fn base64_error(text: &[u8]) -> Option<usize> {
     let is_line_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let skip = |mut at: usize| {
         while text.get(at).is_some_and(is_line_end) {

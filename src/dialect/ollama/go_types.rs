@@ -8,7 +8,7 @@ use crate::json::{Kind, Value};
 use super::go_json::{base64_error, quoted};
 
 /// A Go type, as far as decoding shows it.
-pub enum Type {
+pub(super) enum Type {
     /// Takes anything (`any`, `json.RawMessage`).
     Any,
     /// `string`
@@ -34,17 +34,17 @@ pub enum Type {
 }
 
 /// A Go struct: its name without the package, its name in full, and its fields by JSON key.
-pub struct Struct {
+pub(super) struct Struct {
     /// `ChatRequest`
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// `api.ChatRequest`
-    pub full_name: &'static str,
+    pub(super) full_name: &'static str,
     /// In any order.
-    pub fields: &'static [(&'static str, Type)],
+    pub(super) fields: &'static [(&'static str, Type)],
 }
 
 /// The text that Go answers with when `value` is no `wanted`.
-pub fn check(value: Value<'_>, wanted: &Type) -> Result<(), String> {
+pub(super) fn check(value: Value<'_>, wanted: &Type) -> Result<(), String> {
     decode(value, wanted, 0).map_err(|error| error.text())
 }
 
@@ -207,7 +207,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// `ChatRequest` of Ollama's API.
-pub static CHAT_REQUEST: Type = Type::Struct(&Struct {
+pub(super) static CHAT_REQUEST: Type = Type::Struct(&Struct {
     name: "ChatRequest",
     full_name: "api.ChatRequest",
     fields: &[
@@ -228,7 +228,7 @@ pub static CHAT_REQUEST: Type = Type::Struct(&Struct {
 });
 
 /// `GenerateRequest` of Ollama's API.
-pub static GENERATE_REQUEST: Type = Type::Struct(&Struct {
+pub(super) static GENERATE_REQUEST: Type = Type::Struct(&Struct {
     name: "GenerateRequest",
     full_name: "api.GenerateRequest",
     fields: &[
@@ -254,7 +254,7 @@ pub static GENERATE_REQUEST: Type = Type::Struct(&Struct {
 });
 
 /// `ShowRequest` of Ollama's API.
-pub static SHOW_REQUEST: Type = Type::Struct(&Struct {
+pub(super) static SHOW_REQUEST: Type = Type::Struct(&Struct {
     name: "ShowRequest",
     full_name: "api.ShowRequest",
     fields: &[
@@ -365,7 +365,7 @@ fn check_keep_alive(value: Value<'_>) -> Result<(), String> {
 }
 
 /// A duration as Go writes it (`1h30m`, `-1.5s`, `0`), in seconds.
-pub fn duration_seconds(text: &str) -> Result<f64, String> {
+pub(super) fn duration_seconds(text: &str) -> Result<f64, String> {
     let invalid = || format!("time: invalid duration {}", quoted(text));
     let (sign, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (-1.0, text.get(1..).unwrap_or_default()),
