@@ -44,6 +44,12 @@ impl Setup {
         self
     }
 
+    /// On this port.
+    pub fn on_port(mut self, port: u16) -> Setup {
+        self.port = port;
+        self
+    }
+
     /// With a file in the working folder.
     pub fn file(self, name: &str, content: &str) -> Setup {
         std::fs::write(self.folder.join(name), content).unwrap();
