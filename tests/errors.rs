@@ -1,0 +1,220 @@
+//! Promise: whatever goes wrong, the client gets an error of its own dialect that says what happened and what to do, with a
+//! status that fits; and a cut answer is never taken for a finished one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Answer, Asked, Client, close, gateway, reply, status, stream, text, upstream};
+
+/// The error has the dialect's form; gives its message.
+fn message(client: Client, answer: &Answer) -> String {
+    let body = answer.json();
+    let message = if client.is_ollama() { &body["error"] } else { &body["error"]["message"] };
+    if !client.is_ollama() {
+        assert!(body["error"]["type"].is_string(), "{body}");
+    }
+    message.as_str().unwrap_or_else(|| panic!("{client:?}: {}", answer.everything())).to_owned()
+}
+
+#[test]
+fn an_unknown_model_is_told_with_near_names() {
+    let up = upstream().models(&["gpt-4o", "gpt-4o-mini"]).then(reply(json!({})));
+    let gw = gateway().provider("openai", &up, &["k"]).start();
+    for client in Client::ALL {
+        let answer = gw.send(&client.ask("gpt-4oo", "hi", false, &json!({})));
+        assert_eq!(answer.status, 404, "{}", answer.everything());
+        let message = message(client, &answer);
+        assert!(message.contains("gpt-4oo") && message.contains("gpt-4o"), "{message}");
+        if !client.is_ollama() {
+            assert_eq!(answer.json()["error"]["code"], "model_not_found");
+        }
+    }
+    assert!(up.seen().is_empty());
+}
+
+#[test]
+fn a_provider_without_key_names_the_variable() {
+    let gw = gateway().start();
+    for client in Client::ALL {
+        let answer = gw.send(&client.ask("openai:gpt-4o", "hi", false, &json!({})));
+        assert_eq!(answer.status, 401, "{}", answer.everything());
+        let message = message(client, &answer);
+        assert!(message.contains("OPENAI_API_KEY"), "{message}");
+    }
+}
+
+#[test]
+fn with_no_provider_at_all_the_answer_says_what_to_set() {
+    let gw = gateway().start();
+    for client in Client::ALL {
+        let answer = gw.send(&client.ask("some-model", "hi", false, &json!({})));
+        assert!((400..600).contains(&answer.status));
+        let message = message(client, &answer);
+        assert!(message.contains("_API_KEY"), "{message}");
+    }
+    assert_eq!(gw.get("/api/tags").json()["models"], json!([]));
+}
+
+#[test]
+fn malformed_json_says_where_and_a_wrong_type_says_which_field() {
+    let up = upstream().models(&["m"]).then(reply(json!({})));
+    // Google for Ollama clients is translated: the body is read here, not by the provider.
+    let gw = gateway().provider("google", &up, &["k"]).start();
+    for client in Client::ALL {
+        let broken = gw.post_text(client.path(), "{\"model\": \"google:m\",\n \"messages\": [}");
+        assert_eq!(broken.status, 400, "{}", broken.everything());
+        message(client, &broken);
+        let wrong = gw.post_text(client.path(), r#"{"model": 5, "messages": [], "prompt": "x"}"#);
+        assert_eq!(wrong.status, 400, "{}", wrong.everything());
+        assert!(message(client, &wrong).contains("model"), "{}", wrong.everything());
+    }
+    let wrong = gw.post_text("/api/chat", r#"{"model": "google:m", "messages": "hi"}"#);
+    assert_eq!(wrong.status, 400);
+    assert!(message(Client::OllamaChat, &wrong).contains("messages"), "{}", wrong.everything());
+    let broken = gw.post_text("/v1/completions", "{\"model\": \"google:m\",\n \"prompt\": [}");
+    assert!(message(Client::OpenAiCompletions, &broken).contains("line 2"), "{}", broken.everything());
+    assert!(up.seen().is_empty());
+}
+
+#[test]
+fn too_large_a_body_is_refused() {
+    let gw = gateway().start();
+    for client in Client::ALL {
+        // The length alone is enough: it isn't read.
+        let asked = Asked::new("POST", client.path())
+            .header("content-type", "application/json")
+            .header("content-length", &(1_u64 << 40).to_string());
+        let answer = gw.send(&asked);
+        assert_eq!(answer.status, 413, "{}", answer.everything());
+        message(client, &answer);
+    }
+}
+
+#[test]
+fn a_provider_that_is_down_is_a_502_that_names_it() {
+    let gw = gateway().env("OPENAI_API_KEY", "k").env("OPENAI_BASE_URL", "http://127.0.0.1:1/v1").start();
+    for client in Client::ALL {
+        let answer = gw.send(&client.ask("openai:gpt-4o", "hi", false, &json!({})));
+        assert_eq!(answer.status, 502, "{}", answer.everything());
+        assert!(message(client, &answer).contains("openai"), "{}", answer.everything());
+    }
+}
+
+#[test]
+fn a_provider_that_closes_or_answers_no_json_is_told() {
+    for step in [close(), text(200, "text/html", "<html><body>Hello from a proxy</body></html>"), text(503, "text/html", "<h1>busy</h1>")] {
+        let up = upstream().models(&["gpt-4o"]).then(step.clone());
+        let gw = gateway().provider("openai", &up, &["k"]).start();
+        for client in Client::ALL {
+            let answer = gw.send(&client.ask("openai:gpt-4o", "hi", false, &json!({})));
+            assert!(answer.status >= 500, "{step:?}: {}", answer.everything());
+            assert!(message(client, &answer).contains("openai"), "{step:?}: {}", answer.everything());
+        }
+    }
+}
+
+#[test]
+fn the_providers_own_words_are_kept() {
+    let own = json!({"error": {"message": "temperature must be below 2", "type": "invalid_request_error", "param": "temperature", "code": null}});
+    let up = upstream().models(&["gpt-4o"]).then(status(400, own.clone()));
+    let gw = gateway().provider("openai", &up, &["k"]).start();
+    let passed = gw.send(&Client::OpenAiChat.ask("openai:gpt-4o", "hi", false, &json!({})));
+    assert_eq!((passed.status, passed.json()), (400, own));
+    let other = gw.send(&Client::OllamaChat.ask("openai:gpt-4o", "hi", false, &json!({})));
+    assert_eq!(other.status, 400);
+    assert!(message(Client::OllamaChat, &other).contains("temperature must be below 2"));
+}
+
+/// Google's OpenAI face says errors as an array: OpenAI clients get the object that they know.
+#[test]
+fn an_error_of_another_shape_is_said_anew() {
+    let up = upstream().models(&["gemini-2.5-flash"]).then(status(
+        400,
+        json!([{"error": {"code": 400, "message": "Invalid value at 'x'", "status": "INVALID_ARGUMENT"}}]),
+    ));
+    let gw = gateway().provider("google", &up, &["k"]).start();
+    for is_streamed in [false, true] {
+        let answer = gw.send(&Client::OpenAiChat.ask("google:gemini-2.5-flash", "hi", is_streamed, &json!({})));
+        assert_eq!(answer.status, 400);
+        assert!(message(Client::OpenAiChat, &answer).contains("Invalid value at 'x'"));
+    }
+}
+
+const HALF: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"half an ans\"},\"finish_reason\":null}]}\n\n";
+
+/// The connection breaks, the stream ends without a finish, or an error comes in its midst: the client can tell.
+#[test]
+fn a_cut_stream_is_not_taken_for_a_finished_one() {
+    let error = format!("{HALF}data: {}\n\n", json!({"error": {"message": "upstream exploded", "type": "server_error", "code": null}}));
+    let rows = [
+        ("cut", stream(HALF).cut_after(HALF.len())),
+        ("cut in a record", stream(HALF.repeat(2)).cut_after(HALF.len() + 40)),
+        ("ends early", stream(HALF)),
+        ("error inside", stream(error)),
+    ];
+    for (what, step) in rows {
+        let up = upstream().models(&["gpt-4o"]).then(step);
+        let gw = gateway().provider("openai", &up, &["k"]).start();
+        for client in [Client::OllamaChat, Client::OpenAiChat] {
+            let answer = gw.send(&client.ask("openai:gpt-4o", "hi", true, &json!({})));
+            assert_eq!(answer.status, 200, "{what}: content had left: {}", answer.everything());
+            assert!(answer.text().contains("half an ans"), "{what}, {client:?}: {}", answer.everything());
+            let has_error = client.read_error(&answer).is_some();
+            assert!(has_error || !answer.is_complete, "{what}, {client:?}: {}", answer.everything());
+            assert!(!answer.is_done(), "{what}: {}", answer.everything());
+            if client.is_ollama() {
+                assert!(has_error, "{what}: {}", answer.everything());
+                assert!(answer.lines().iter().all(|line| line["done"] != true), "{what}: {}", answer.everything());
+            }
+        }
+        assert!(up.seen().len() == 2, "{what}: nothing is sent twice");
+    }
+}
+
+#[test]
+fn a_gemini_stream_without_a_finish_is_cut() {
+    let record = |text: &str| format!("data: {}\r\n\r\n", json!({"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}]}));
+    let up = upstream().models(&["gemini-2.5-flash"]).then(stream(record("half") + &record(" an ans")));
+    let gw = gateway().provider("google", &up, &["k"]).start();
+    for client in [Client::OllamaChat, Client::OllamaGenerate, Client::OpenAiCompletions] {
+        let answer = gw.send(&client.ask("google:gemini-2.5-flash", "hi", true, &json!({})));
+        assert!(client.read_error(&answer).is_some() || !answer.is_complete, "{client:?}: {}", answer.everything());
+        assert!(!answer.is_done(), "{}", answer.everything());
+    }
+}
+
+#[test]
+fn unknown_routes_and_those_of_later_say_so_in_form() {
+    let gw = gateway().start();
+    for path in ["/api/pull", "/api/embed", "/api/create", "/api/copy"] {
+        let answer = gw.post(path, &json!({"model": "x", "name": "x"}));
+        assert!(answer.status >= 400, "{path}: {}", answer.everything());
+        assert!(answer.json()["error"].is_string(), "{path}: {}", answer.everything());
+    }
+    let answer = gw.post("/v1/nothing", &json!({}));
+    assert!(answer.status >= 400);
+    assert!(answer.json()["error"]["message"].is_string(), "{}", answer.everything());
+}
+
+/// A page in a browser may not reach the models by a name that it made point here.
+#[test]
+fn a_foreign_host_is_refused() {
+    let gw = gateway().start();
+    let answer = gw.send(&Asked::new("GET", "/api/tags").header("host", "evil.example.com"));
+    assert_eq!(answer.status, 403, "{}", answer.everything());
+    let answer = gw.send(&Asked::new("GET", "/api/tags").header("host", "localhost:11434"));
+    assert_eq!(answer.status, 200, "{}", answer.everything());
+}
+
+/// A request that comes back to the gateway ends with an error instead of going round.
+#[test]
+fn a_loop_ends() {
+    let up = upstream();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let own = format!("http://127.0.0.1:{port}/v1");
+    let gw = gateway().provider("openai", &up, &["k"]).env("OPENAI_BASE_URL", &own).on_port(port).start();
+    let answer = gw.post("/v1/chat/completions", &json!({"model": "openai:gpt-4o", "messages": []}));
+    assert!(answer.status >= 400, "{}", answer.everything());
+    assert!(answer.json()["error"] != Value::Null);
+}
