@@ -1,20 +1,11 @@
 //! Chat and completion requests, read and written.
-use crate::chat::{Failure, Request};
-use crate::dialect::{Quirks, Written};
-use bytes::Bytes;
-/// stub
-pub fn read_chat(_body: &Bytes) -> Result<Request, Failure> {
-    Ok(Request::default())
-}
-/// stub
-pub fn read_completions(_body: &Bytes) -> Result<Request, Failure> {
-    Ok(Request::default())
-}
-/// stub
-pub fn write_chat(_request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
-    Ok(Written { body: Vec::new(), dropped: Vec::new() })
-}
-/// stub
-pub fn write_completions(_request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
-    Ok(Written { body: Vec::new(), dropped: Vec::new() })
-}
+
+mod ids;
+mod messages;
+mod parts;
+mod read;
+mod write;
+mod write_messages;
+
+pub use read::{read_chat, read_completions};
+pub use write::{write_chat, write_completions};
