@@ -1,0 +1,63 @@
+//! `polyllama check`: what works, and why not.
+
+use super::CheckRow;
+use super::table::table;
+use crate::config::Config;
+
+/// Asks every provider with every key. Gives what to print, and whether something is broken.
+pub(super) async fn run(_config: Config) -> anyhow::Result<(String, bool)> {
+    let rows: Vec<CheckRow> = Vec::new();
+    Ok(print(&rows))
+}
+
+/// A table of the rows, and whether something is broken.
+pub fn print(rows: &[CheckRow]) -> (String, bool) {
+    if rows.is_empty() {
+        let hint = "No provider is on: nothing to check. `polyllama --help` lists the variables that switch one on.\n";
+        return (hint.to_owned(), true);
+    }
+    let broken = rows.iter().filter(|row| !row.ok).count();
+    let lines: Vec<[String; 4]> = rows.iter().map(cells).collect();
+    let mut text = table(["PROVIDER", "KEY", "STATE", "DETAIL"], &lines);
+    text.push_str(&match broken {
+        0 => format!("\nAll {} work.\n", rows.len()),
+        broken => format!("\n{broken} of {} broken.\n", rows.len()),
+    });
+    (text, broken > 0)
+}
+
+fn cells(row: &CheckRow) -> [String; 4] {
+    let key = if row.key.is_empty() { "-" } else { row.key.as_str() };
+    let state = if row.ok { "ok" } else { "broken" };
+    // A provider's message may have several lines.
+    let detail = row.detail.split_whitespace().collect::<Vec<_>>().join(" ");
+    [row.provider.clone(), key.to_owned(), state.to_owned(), detail]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(provider: &str, key: &str, ok: bool, detail: &str) -> CheckRow {
+        CheckRow { provider: provider.to_owned(), key: key.to_owned(), ok, detail: detail.to_owned() }
+    }
+
+    #[test]
+    fn a_broken_key_is_named_and_counted() {
+        let rows = [row("alpha", "sk-…cdef", true, "12 models"), row("beta", "", false, "401:\n no\tsuch key")];
+        let (text, is_broken) = print(&rows);
+        assert!(is_broken);
+        assert_eq!(
+            text,
+            "PROVIDER  KEY       STATE   DETAIL\n\
+             alpha     sk-…cdef  ok      12 models\n\
+             beta      -         broken  401: no such key\n\n1 of 2 broken.\n"
+        );
+    }
+
+    #[test]
+    fn all_well_is_not_broken_and_nothing_to_check_is() {
+        assert_eq!(print(&[row("alpha", "", true, "")]).1, false);
+        assert!(print(&[]).1);
+    }
+}
