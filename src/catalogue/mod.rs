@@ -356,7 +356,8 @@ impl Catalogue {
         self.models.is_empty() && self.providers.iter().all(|provider| provider.is_optional)
     }
 
-    fn without_provider(&self) -> Failure {
+    /// What to tell when there is no provider to ask: which variables would switch one on.
+    pub fn without_provider(&self) -> Failure {
         let variables: Vec<&str> =
             self.off.iter().filter_map(|(_, variables)| variables.first()).take(3).map(String::as_str).collect();
         let set = match variables.as_slice() {

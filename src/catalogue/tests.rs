@@ -26,6 +26,8 @@ pub(super) fn provider(prefix: &str) -> Provider {
         faces: vec![face],
         pool: Pool::default(),
         key_env: Vec::new(),
+        key_files: Vec::new(),
+        check_path: None,
         is_keyless: false,
         is_optional: false,
         is_local: prefix.starts_with("ollama"),

@@ -1,13 +1,51 @@
 //! `polyllama check`: what works, and why not.
 
+use std::time::Duration;
+
+use futures_util::stream::StreamExt;
+
 use super::CheckRow;
 use super::table::table;
+use crate::chat::{Class, Failure};
 use crate::config::Config;
+use crate::provider::Provider;
+use crate::provider::credentials::Credential;
+use crate::relay::discover::check_with;
+use crate::relay::upstream::Upstream;
 
 /// Asks every provider with every key. Gives what to print, and whether something is broken.
-pub(super) async fn run(_config: Config) -> anyhow::Result<(String, bool)> {
-    let rows: Vec<CheckRow> = Vec::new();
+pub(super) async fn run(config: Config) -> anyhow::Result<(String, bool)> {
+    let upstream = Upstream::new(&config)?;
+    let limit = config.limits.discovery;
+    let mut asking = futures_util::stream::FuturesOrdered::new();
+    for provider in config.providers.iter() {
+        for (key, credential) in provider.pool.all() {
+            let upstream = upstream.clone();
+            asking.push_back(async move { asked(&upstream, provider, key, &credential, limit).await });
+        }
+    }
+    let rows: Vec<Option<CheckRow>> = asking.collect().await;
+    let rows: Vec<CheckRow> = rows.into_iter().flatten().collect();
     Ok(print(&rows))
+}
+
+/// What one key gets; nothing to say of a provider that was not asked for and isn't there.
+async fn asked(
+    upstream: &Upstream,
+    provider: &Provider,
+    key: String,
+    credential: &Credential,
+    limit: Duration,
+) -> Option<CheckRow> {
+    let late = || Failure::new(Class::Timeout, format!("no answer within {} s", limit.as_secs()));
+    let checking = check_with(upstream, provider, credential, limit);
+    let checked = tokio::time::timeout(limit, checking).await.unwrap_or_else(|_| Err(late()));
+    let (ok, detail) = match checked {
+        Ok(models) => (true, format!("{models} models")),
+        Err(failure) if provider.is_optional && failure.class == Class::ProviderDown => return None,
+        Err(failure) => (false, failure.message),
+    };
+    Some(CheckRow { provider: provider.prefix.clone(), key, ok, detail })
 }
 
 /// A table of the rows, and whether something is broken.

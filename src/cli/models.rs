@@ -8,6 +8,8 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::json::{Style, Writer};
 use crate::model::Model;
+use crate::relay::discover::Discovery;
+use crate::relay::upstream::Upstream;
 
 /// What the command takes.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -22,8 +24,19 @@ pub struct Options {
 
 /// Asks every provider for its models. Gives what to print.
 pub(super) async fn run(config: Config, options: Options) -> anyhow::Result<String> {
-    let catalogue = Catalogue::new(&config.providers, &std::collections::HashMap::new(), &config.catalogue);
-    Ok(print(&catalogue, &[], options))
+    let discovery = Discovery::new(&config, Upstream::new(&config)?);
+    discovery.refresh_all().await;
+    let states: Vec<ProviderState> = discovery
+        .states()
+        .into_iter()
+        .map(|(provider, state, models)| ProviderState {
+            prefix: provider.prefix.clone(),
+            keys: provider.pool.len(),
+            models,
+            error: state.error.filter(|_| !provider.is_optional || models > 0),
+        })
+        .collect();
+    Ok(print(&discovery.catalogue(), &states, options))
 }
 
 /// The models, the aliases if asked for, and what is wrong with which provider.
