@@ -1,6 +1,6 @@
 //! `polyllama check`: what works, and why not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::StreamExt;
 
@@ -19,7 +19,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<(String, bool)> {
     let limit = config.limits.discovery;
     let mut asking = futures_util::stream::FuturesOrdered::new();
     for provider in config.providers.iter() {
-        for (key, credential) in provider.pool.all() {
+        for (key, credential) in provider.pool.all(Instant::now()) {
             let upstream = upstream.clone();
             asking.push_back(async move { asked(&upstream, provider, key, &credential, limit).await });
         }

@@ -86,7 +86,8 @@ const FROM_THE_REQUEST: [&str; 7] = [
 ];
 
 fn reason_elsewhere(name: &str) -> Option<&'static str> {
-    if FROM_THE_REQUEST.contains(&name) || name.starts_with("chat-think-bad-") || name.starts_with("chat-keepalive-bad") {
+    if FROM_THE_REQUEST.contains(&name) || name.starts_with("chat-think-bad-") || name.starts_with("chat-keepalive-bad")
+    {
         return None;
     }
     let fits = |pattern: &str| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {

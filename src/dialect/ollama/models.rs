@@ -129,9 +129,10 @@ fn modified_at(model: &Model, started: Timestamp) -> String {
 
 /// 64 hex digits: the `ollama` command cuts it without a look at its length.
 fn digest(model: &Model) -> String {
-    model.digest.clone().unwrap_or_else(|| {
-        Sha256::digest(model.name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    })
+    model
+        .digest
+        .clone()
+        .unwrap_or_else(|| Sha256::digest(model.name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The list alone tells the lengths in the details.

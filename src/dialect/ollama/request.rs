@@ -288,9 +288,7 @@ fn read_format(format: Value<'_>) -> Option<Format> {
         Kind::String if format.string()? == "json" => Some(Format::Json),
         // A schema that asks nothing: any JSON.
         Kind::Object if format.members().next().is_none() => Some(Format::Json),
-        Kind::Object => {
-            Some(Format::Schema { name: None, description: None, schema: format.to_json(), strict: None })
-        }
+        Kind::Object => Some(Format::Schema { name: None, description: None, schema: format.to_json(), strict: None }),
         _ => None,
     }
 }

@@ -205,9 +205,8 @@ fn dropped(request: &Request, extras: &[&str]) -> Vec<String> {
         ("name", request.messages.iter().any(|message| message.name.is_some())),
     ];
     let known = rows.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
-    let placed = |extra: &&Extra| {
-        is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()))
-    };
+    let placed =
+        |extra: &&Extra| is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()));
     known.chain(request.extras.iter().filter(|extra| !placed(extra)).map(|extra| extra.name.clone())).collect()
 }
 
