@@ -1,6 +1,8 @@
 //! Configuration as a user meets it: whatever is wrong is named with its place and what would be right, whatever is set shows
 //! up in `polyllama config` with where it came from, and no key is ever printed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail by panicking, as tests do")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -201,6 +203,21 @@ fn key_lists_lose_quotes_and_blanks_and_are_shown_masked() {
 }
 
 #[test]
+fn inbound_keys_can_stand_in_a_file() {
+    let folder = Folder::new().with("keys", &format!("{SECRET}\n\n{SECRET}2\n"));
+    let run = folder.run(&["config"], &[("POLYLLAMA_HOST", "0.0.0.0"), ("POLYLLAMA_API_KEYS_FILE", "keys")]);
+    assert_eq!(run.setting("access.keys_file").1, "POLYLLAMA_API_KEYS_FILE");
+    assert!(!run.out.contains(SECRET));
+    let missing = folder.run(&["config"], &[("POLYLLAMA_API_KEYS_FILE", "none")]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.err.starts_with("polyllama: can't read none: "), "{}", missing.err);
+    let empty = folder
+        .with("keys", "\n")
+        .run(&["config"], &[("POLYLLAMA_HOST", "0.0.0.0"), ("POLYLLAMA_API_KEYS_FILE", "keys")]);
+    assert_eq!(empty.code, 2, "an empty file is no key");
+}
+
+#[test]
 fn no_key_appears_in_any_output() {
     let file = format!(
         "[access]\nkeys = [\"{SECRET}-a\"]\n[provider.openai]\nkeys = \"{SECRET}-b\"\n\
@@ -231,14 +248,19 @@ fn the_example_is_a_config_file_with_all_defaults() {
 
     // Keys are the lines that have no blank after the `#`.
     let in_use = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
-    let uncommented: Vec<String> = example.out.lines().map(in_use).collect();
-    let folder = folder.with("polyllama.toml", &uncommented.join("\n"));
+    // The example's file of keys isn't there.
+    let lines = example.out.lines().map(|line| line.replace("/run/secrets/polyllama-keys", ".env"));
+    let uncommented: Vec<String> = lines.map(|line| in_use(&line)).collect();
+    let folder = folder.with("polyllama.toml", &uncommented.join("\n")).with(".env", "");
     let used = folder.run(&["config"], &[("MY_SERVER_API_KEY", "k")]);
     for line in defaults.out.lines().take_while(|line| !line.is_empty()).skip(1) {
         let key = line.split_whitespace().next().unwrap();
         let (value, origin) = used.setting(key);
         assert!(origin.starts_with("polyllama.toml:"), "{key} from {origin}");
-        assert!(["port", "state_dir"].contains(&key) || value == defaults.setting(key).0, "{key} = {value}");
+        assert!(
+            ["port", "state_dir", "access.keys_file"].contains(&key) || value == defaults.setting(key).0,
+            "{key} = {value}"
+        );
     }
     assert!(used.out.contains("provider.my-server.base_url"), "{}", used.out);
 }

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use secrecy::SecretString;
+
 use super::file::{self, File, nearest};
 use super::settings::{SETTINGS, Setting, quoted};
 use super::value::Given;
@@ -32,9 +34,8 @@ pub(super) fn load(flags: &Flags, env: Environment) -> Result<Config, ConfigErro
         config.sources.push(Source { key: setting.key.to_owned(), value, origin });
     }
     add_aliases(&mut config, file);
-    if let Some(path) = env.get("SSL_CERT_FILE").map(PathBuf::from).filter(|path| !config.ca_files.contains(path)) {
-        config.ca_files.push(path);
-    }
+    add_certificates(&mut config, &env);
+    add_keys_of_file(&mut config)?;
     config.warnings = unknown_variables(&env);
     refuse_open(&config)?;
 
@@ -115,9 +116,9 @@ fn from_flags(setting: &Setting, flags: &Flags) -> Option<(&'static str, String)
 }
 
 fn from_variables<'a>(setting: &Setting, env: &'a Environment) -> Option<(&'static str, &'a str)> {
-    let mut set = setting.variables.iter().filter_map(|name| Some((*name, env.get(name)?)));
+    let mut set = setting.variables.iter().filter_map(|name| Some((*name, env.get(name)?.trim())));
     // Shells and build environments keep the machine's name under HOST.
-    set.find(|(name, value)| *name != "HOST" || value.trim().parse::<IpAddr>().is_ok())
+    set.find(|(name, value)| *name != "HOST" || value.parse::<IpAddr>().is_ok())
 }
 
 fn add_aliases(config: &mut Config, file: Option<&File>) {
@@ -127,6 +128,22 @@ fn add_aliases(config: &mut Config, file: Option<&File>) {
         let origin = Origin::File(file.path.clone(), line);
         config.sources.push(Source { key: format!("aliases.{alias}"), value: quoted(model), origin });
     }
+}
+
+/// `SSL_CERT_FILE` is what other programs read; here it adds to the other files.
+fn add_certificates(config: &mut Config, env: &Environment) {
+    const NAME: &str = "SSL_CERT_FILE";
+    let Some(path) = env.get(NAME).map(str::trim) else { return };
+    config.sources.push(Source { key: NAME.to_owned(), value: quoted(path), origin: env.origin(NAME) });
+    config.ca_files.push(PathBuf::from(path));
+}
+
+/// Adds the inbound keys that stand in a file, as containers are given secrets.
+fn add_keys_of_file(config: &mut Config) -> Result<(), ConfigError> {
+    let Some(path) = &config.access.keys_file else { return Ok(()) };
+    let in_file = Given::Word(file::read(path)?.replace('\n', ",")).list().unwrap_or_default();
+    config.access.keys.extend(in_file.into_iter().map(SecretString::from));
+    Ok(())
 }
 
 /// The proxy variables. In lower case they go before, as with other programs; `HTTP_PROXY` in capitals can be a request's
