@@ -65,7 +65,7 @@ fn with_defaults(env: &Environment) -> Config {
         ca_files: Vec::new(),
         state_dir,
         has_ollama_program: env.has_program("ollama"),
-        own_name: env.get("HOSTNAME").map(str::to_ascii_lowercase),
+        own_name: own_name(env),
         sources: Vec::new(),
         warnings: Vec::new(),
     };
@@ -74,6 +74,13 @@ fn with_defaults(env: &Environment) -> Config {
         let _ = setting.put(&mut config, &Given::Word(setting.default.to_owned()));
     }
     config
+}
+
+/// This machine's name: containers tell it in a variable, others in a file. Without either, nothing hangs on it.
+fn own_name(env: &Environment) -> Option<String> {
+    let in_file = || std::fs::read_to_string("/etc/hostname").ok();
+    let name = env.get("HOSTNAME").map(str::to_owned).or_else(in_file)?;
+    Some(name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty())
 }
 
 /// The highest layer that has a value for this setting puts it there.
@@ -176,4 +183,86 @@ fn refuse_open(config: &Config) -> Result<(), ConfigError> {
         return Err(ConfigError::Open(config.listen.host));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Config {
+        let env = Environment::new("/nonexistent", variables.iter().copied());
+        Config::load(&Flags::default(), env).unwrap()
+    }
+
+    fn has(config: &Config, prefix: &str) -> bool {
+        config.providers.iter().any(|provider| provider.prefix == prefix)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let config = load(&[]);
+        assert_eq!(config.listen, Listen { host: Ipv4Addr::LOCALHOST.into(), port: Port::Default });
+        assert_eq!(config.limits.body_bytes_max, 128 << 20);
+        assert_eq!(config.limits.record_bytes_max, 32 << 20);
+        assert_eq!(config.limits.header_bytes_max, 64 << 10);
+        assert_eq!(config.limits.hold_bytes_max, 64 << 10);
+        let seconds = [
+            (config.limits.connect, 10),
+            (config.limits.first_byte, 300),
+            (config.limits.silence, 120),
+            (config.limits.request_total, 600),
+            (config.limits.hold, 20),
+        ];
+        assert!(seconds.iter().all(|(limit, seconds)| limit.as_secs() == *seconds));
+        assert!(config.catalogue.generated_aliases && !config.catalogue.list_aliases && !config.is_strict);
+        assert!(config.access.keys.is_empty() && !config.access.is_open);
+    }
+
+    #[test]
+    fn ourselves_are_found_once_the_port_is_known() {
+        let variables = [("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://127.0.0.1:5005/v1")];
+        let mut config = load(&variables);
+        assert!(has(&config, "openai"));
+        assert!(config.leave_out_self(11434).is_empty());
+        assert!(has(&config, "openai"));
+        assert_eq!(config.leave_out_self(5005).len(), 1);
+        assert!(!has(&config, "openai"));
+    }
+
+    #[test]
+    fn an_address_on_this_machine_needs_no_key() {
+        assert!(has(&load(&[("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1")]), "openai"));
+        let config = load(&[]);
+        assert!(!has(&config, "openai"));
+        let off = config.catalogue.off.iter().find(|(prefix, _)| prefix == "openai").unwrap();
+        assert!(off.1.iter().any(|name| name.starts_with("OPENAI_API_KEY")));
+    }
+
+    #[test]
+    fn proxies_are_kept_as_they_stand() {
+        let proxy = load(&[("https_proxy", "http://a"), ("HTTPS_PROXY", "http://b"), ("NO_PROXY", "c,d")]).proxy;
+        assert_eq!((proxy.https.as_deref(), proxy.no.as_deref()), (Some("http://a"), Some("c,d")));
+        assert!(proxy.http.is_none() && proxy.all.is_none());
+    }
+
+    #[test]
+    fn the_path_tells_whether_there_is_an_ollama_program() {
+        let folder = std::env::temp_dir().join(format!("polyllama-path-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = format!("/nonexistent:{}", folder.display());
+        assert!(!load(&[("PATH", &path)]).has_ollama_program);
+        std::fs::write(folder.join(format!("ollama{}", std::env::consts::EXE_SUFFIX)), "").unwrap();
+        assert!(load(&[("PATH", &path)]).has_ollama_program);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn state_is_kept_in_the_users_folder_where_there_is_one() {
+        let folder = |variables: &[(&str, &str)]| load(variables).state_dir;
+        assert_eq!(folder(&[]), None);
+        assert_eq!(folder(&[("HOME", "/home/me")]), Some(PathBuf::from("/home/me/.local/state/polyllama")));
+        let xdg = [("HOME", "/home/me"), ("XDG_STATE_HOME", "/state")];
+        assert_eq!(folder(&xdg), Some(PathBuf::from("/state/polyllama")));
+        assert_eq!(folder(&[("POLYLLAMA_STATE_DIR", "here")]), Some(PathBuf::from("here")));
+    }
 }
