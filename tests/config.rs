@@ -253,8 +253,8 @@ fn the_example_is_a_config_file_with_all_defaults() {
     let uncommented: Vec<String> = lines.map(|line| in_use(&line)).collect();
     let folder = folder.with("polyllama.toml", &uncommented.join("\n")).with(".env", "");
     let used = folder.run(&["config"], &[("MY_SERVER_API_KEY", "k")]);
-    for line in defaults.out.lines().take_while(|line| !line.is_empty()).skip(1) {
-        let key = line.split_whitespace().next().unwrap();
+    let keys = defaults.out.lines().skip(1).map_while(|line| line.split_whitespace().next());
+    for key in keys.filter(|key| !key.starts_with("provider.")) {
         let (value, origin) = used.setting(key);
         assert!(origin.starts_with("polyllama.toml:"), "{key} from {origin}");
         assert!(
@@ -272,6 +272,44 @@ fn the_example_of_dot_env_sets_nothing() {
     let without = folder.run(&["config"], &[]);
     let folder = folder.with(".env", &example);
     assert_eq!(folder.run(&["config"], &[]).out, without.out);
+}
+
+#[test]
+fn every_variable_of_the_examples_and_documents_is_one_that_is_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = std::fs::read_to_string(root.join(".env.example")).unwrap();
+    let documents = std::fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+    let providers = documents.split("## Providers").nth(1).unwrap().split("`OLLAMA_HOST`").next().unwrap();
+    let in_documents = providers.split('`').filter(|word| word.ends_with("_URL") || word.contains("_API_KEY"));
+    let in_example = example.lines().filter_map(|line| line.strip_suffix('=')).filter(|name| !documents.contains(name));
+    let help = Folder::new().run(&["--help"], &[]).out;
+    for name in in_documents.chain(in_example) {
+        // Of `…_KEY` and `…_KEYS` the help has one.
+        assert!(help.contains(name.trim_end_matches('S')), "{name}");
+    }
+}
+
+#[test]
+fn each_provider_of_the_mission_is_on_by_its_variable_alone() {
+    let variables = [
+        ("openai", "OPENAI_API_KEY"),
+        ("openai", "OPENAI_API_KEYS"),
+        ("google", "GOOGLE_API_KEYS"),
+        ("google", "GOOGLE_API_KEY"),
+        ("google", "GEMINI_API_KEY"),
+        ("google", "GCP_ACCESS_TOKEN"),
+        ("openrouter", "OPENROUTER_API_KEYS"),
+        ("akash", "AKASH_API_KEYS"),
+        ("cohere", "COHERE_API_KEYS"),
+        ("codestral", "CODESTRAL_API_KEYS"),
+        ("qwen", "QWEN_API_KEYS"),
+    ];
+    let folder = Folder::new();
+    for (prefix, name) in variables {
+        let run = folder.run(&["config"], &[(name, SECRET)]);
+        assert!(run.out.contains(&format!("\nproviders on:  ollama, {prefix}\n")), "{name}: {}{}", run.out, run.err);
+        assert_eq!(run.setting(&format!("provider.{prefix}.keys")), ("[\"sk-…ghij\"]".to_owned(), name.to_owned()));
+    }
 }
 
 #[test]
