@@ -84,9 +84,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
 #[test]
 fn an_unknown_key_of_a_provider_is_named_too() {
     let folder = Folder::new().with("polyllama.toml", "[provider.mine]\nbase_ulr = \"http://10.0.0.1/v1\"\n");
-    folder
-        .run(&["config"], &[])
-        .assert_refused("polyllama.toml:2:1: unknown key or value `base_ulr`; did you mean `base_url`?");
+    folder.run(&["config"], &[]).assert_refused("polyllama.toml:2:1: unknown key `base_ulr`; did you mean `base_url`?");
 }
 
 #[test]
