@@ -134,7 +134,7 @@ fn check_top_logprobs(object: &Object<'_>) -> Result<(), Failure> {
     Err(Failure::bad_request("top_logprobs must be between 0 and 20").with_param("top_logprobs"))
 }
 
-/// Ollama's own rules for names are not ours: `openrouter:vendor/model:free` breaks them.
+/// Ollama's own rules for names are not ours: `prefix:vendor/model:free` breaks them.
 pub(super) fn check_name(model: &str) -> Result<(), Failure> {
     let is_wrong = |c: char| c.is_whitespace() || c.is_control();
     if model.trim().contains(is_wrong) {

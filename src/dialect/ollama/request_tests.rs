@@ -138,6 +138,15 @@ fn refusals_come_in_ollama_s_order() {
 }
 
 #[test]
+fn deep_bodies_do_no_harm() {
+    let nested = format!("{}1{}", r#"{"properties":{"a":"#.repeat(4_000), "}}".repeat(4_000));
+    let body = format!(r#"{{"model":"m","tools":[{{"function":{{"name":"f","parameters":{nested}}}}}]}}"#);
+    assert_eq!(chat(&body).unwrap().tools.len(), 1);
+    let lists = format!(r#"{{"model":"m","options":{{"odd":{}{}}}}}"#, "[".repeat(9_000), "]".repeat(9_000));
+    assert_eq!(chat(&lists).unwrap().extras.len(), 1);
+}
+
+#[test]
 fn names_of_other_providers_are_good_names() {
     for name in ["openrouter:vendor/model:free", "google:gemini-2.5-pro", "gpt-4o@x", " padded "] {
         assert_eq!(chat(&format!(r#"{{"model":"{name}"}}"#)).unwrap().model, name);
