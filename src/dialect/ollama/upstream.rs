@@ -31,7 +31,11 @@ pub fn write_chat(request: &Request, _quirks: &Quirks) -> Result<Written, Failur
         write_tools(w, request);
         write_common(w, request, &CHAT_EXTRAS);
     });
-    Ok(Written { body: writer.into_bytes(), dropped: dropped(request, &CHAT_EXTRAS) })
+    let mut dropped = dropped(request, &CHAT_EXTRAS);
+    if request.prompt.as_ref().is_some_and(|prompt| prompt.raw) {
+        dropped.push("raw".to_owned());
+    }
+    Ok(Written { body: writer.into_bytes(), dropped })
 }
 
 /// The body of `POST /api/generate`.
