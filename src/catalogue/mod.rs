@@ -176,6 +176,7 @@ impl Catalogue {
             .iter()
             .map(|model| Listed {
                 id: &model.id,
+                prefix: &model.provider,
                 provider: order(model),
                 is_local: model.is_local,
                 is_other: model.capabilities.completion == Some(false)

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 /// A model's name, taken apart. All in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Name {
-    /// The path before the last slash, as aggregators write it: `openai` of `openai/gpt-4o`.
+    /// Who made it, where the name tells: the path before the last slash, as aggregators write it (`openai/gpt-4o`), or a
+    /// maker's name before the family's (`zai-glm-4.7`).
     pub(super) vendor: Option<String>,
     /// `gpt`, `gemini`, `gpt-oss`.
     pub(super) family: String,
@@ -134,7 +135,9 @@ pub(super) fn parse(id: &str) -> Option<Name> {
     }
     let parts: Vec<&str> = base.split(['-', '_', ' ']).filter(|part| !part.is_empty()).collect();
     let mut name = Name { vendor, preference: 1, ..Name::default() };
-    let rest = name.take_family(without_maker(&parts))?;
+    let (maker, parts) = split_maker(&parts);
+    name.vendor = name.vendor.or_else(|| maker.map(String::from));
+    let rest = name.take_family(parts)?;
     name.take_parts(rest);
     name.take_tag(tag);
     name.settle();
@@ -170,15 +173,15 @@ fn word(part: &str) -> Option<Word> {
 }
 
 /// `zai-glm-4.7`, `Meta-Llama-3-3-70B`: the maker's name is no part of the family.
-fn without_maker<'a, 'b>(parts: &'b [&'a str]) -> &'b [&'a str] {
+fn split_maker<'a, 'b>(parts: &'b [&'a str]) -> (Option<&'a str>, &'b [&'a str]) {
     match parts {
         [first, rest @ ..]
             if word(first) == Some(Word::Maker)
                 && rest.first().is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphabetic())) =>
         {
-            rest
+            (Some(first), rest)
         }
-        _ => parts,
+        _ => (None, parts),
     }
 }
 

@@ -284,7 +284,10 @@ fn unknown_names_fail_with_near_ones() {
             ("zzzzzz", "model 'zzzzzz' not found"),
             (" zzzzzz ", "model ' zzzzzz ' not found"),
             ("", "model '' not found"),
-            ("openai:", "model 'openai:' not found"),
+            (
+                "openai:",
+                "model 'openai:' not found; did you mean 'openai:gpt-4o', 'openrouter:openai/gpt-4o' or 'openai:gpt-4-turbo'?",
+            ),
         ],
     );
     assert!(meaning(&catalogue, &"z".repeat(100_000)).len() < 300);
