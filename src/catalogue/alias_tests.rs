@@ -392,6 +392,15 @@ proptest! {
     }
 
     #[test]
+    fn any_ids_can_be_listed(ids in prop::collection::vec("[a-z0-9:/._~é-]{0,16}", 0..12), wild in ".{0,30}") {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).chain([wild.as_str()]).collect();
+        let catalogue = build(&[ids.clone(), ids.clone(), ids]);
+        for (name, target, _) in catalogue.aliases() {
+            prop_assert_eq!(&catalogue.model(name).unwrap().name, target, "{}", name);
+        }
+    }
+
+    #[test]
     fn any_name_has_an_answer(name in ".{0,40}", odd in "[a-z0-9:/.~-]{0,24}") {
         let catalogue = build(&[vec!["gpt-4o"], vec!["x/y:free"], vec!["llama2:latest"]]);
         for name in [name, odd] {

@@ -122,9 +122,13 @@ fn kind_of_word(kind: &str, place: u8) -> Option<Word> {
 }
 
 /// Takes a model's id apart; `None` for what isn't a plain name (fine-tunes such as `ft:gpt-4o:org::id`, ids that begin
-/// with a digit).
+/// with a digit or hold more than letters, digits and the usual separators).
 pub(super) fn parse(id: &str) -> Option<Name> {
-    let lower = id.trim_start_matches('~').to_lowercase();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '~');
+    if !id.chars().all(is_plain) {
+        return None;
+    }
+    let lower = id.trim_start_matches('~').to_ascii_lowercase();
     let (vendor, rest) = match lower.rsplit_once('/') {
         Some((vendor, rest)) => (Some(vendor.to_owned()), rest),
         None => (None, lower.as_str()),
@@ -133,7 +137,7 @@ pub(super) fn parse(id: &str) -> Option<Name> {
     if base == "ft" || tag.is_some_and(|tag| tag.contains(':')) {
         return None;
     }
-    let parts: Vec<&str> = base.split(['-', '_', ' ']).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = base.split(['-', '_']).filter(|part| !part.is_empty()).collect();
     let mut name = Name { vendor, preference: 1, ..Name::default() };
     let (maker, parts) = split_maker(&parts);
     name.vendor = name.vendor.or_else(|| maker.map(String::from));
@@ -472,7 +476,8 @@ mod tests {
 
     #[test]
     fn fine_tunes_and_oddities_have_no_parts() {
-        for id in ["ft:gpt-4o-2024-08-06:org::abc", "", "4", "/", "a/", "-", ":x", "x:y:z"] {
+        for id in ["ft:gpt-4o-2024-08-06:org::abc", "", "4", "/", "a/", "-", ":x", "x:y:z", "gpt 4", "gpt-4\r", "мод-1"]
+        {
             assert_eq!(parse(id), None, "{id}");
         }
     }
