@@ -86,7 +86,9 @@ fn twins(rows: Value<'_>) -> BTreeSet<String> {
 fn model(row: Value<'_>) -> Option<Model> {
     let id = id(row)?;
     let sort = sort(row, &id);
-    if sort == Sort::Other || row.get("active").and_then(Value::bool) == Some(false) {
+    // An Ollama server's list is shown as it is.
+    let is_ollamas = row.get("digest").is_some();
+    if (sort == Sort::Other && !is_ollamas) || row.get("active").and_then(Value::bool) == Some(false) {
         return None;
     }
     let modified_at = string(row, "modified_at");

@@ -164,9 +164,10 @@ fn ollamas_rows_keep_all_their_fields() {
     let page = page(
         r#"{"models":[{"name":"m1:latest","model":"m1:latest","modified_at":"2026-01-02T03:04:05.678+01:00","size":253113658,"digest":"1e1c",
         "details":{"parent_model":"","format":"gguf","family":"gemma3","families":["gemma3"],"parameter_size":"268.10M","quantization_level":"Q4_K_M","context_length":32768,"embedding_length":640},"capabilities":["completion","insert"]},
-        {"name":"far:latest","model":"far:latest","remote_model":"m1","remote_host":"http://h:1","modified_at":"x","size":190,"digest":"c170","details":{"families":null}}]}"#,
+        {"name":"far:latest","model":"far:latest","remote_model":"m1","remote_host":"http://h:1","modified_at":"x","size":190,"digest":"c170","details":{"families":null}},
+        {"name":"flux:tts","model":"flux:tts","digest":"d2","capabilities":["image"]}]}"#,
     );
-    let [own, far] = &page.models[..] else { panic!("two rows") };
+    let [own, far, _] = &page.models[..] else { panic!("three rows") };
     assert_eq!((own.id.as_str(), own.size, own.digest.as_deref()), ("m1:latest", Some(253_113_658), Some("1e1c")));
     assert_eq!(own.modified_at.as_deref(), Some("2026-01-02T03:04:05.678+01:00"));
     assert_eq!(own.created.unwrap().to_string(), "2026-01-02T02:04:05.678Z");
