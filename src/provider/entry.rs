@@ -303,3 +303,6 @@ fn quirks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<toml::Table, D::
     Quirks::deserialize(table.clone()).map_err(D::Error::custom)?;
     Ok(table)
 }
+
+#[cfg(test)]
+mod tests;
