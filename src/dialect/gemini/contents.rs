@@ -413,3 +413,6 @@ fn write_signature(w: &mut Writer, signature: Option<&Text>) {
         w.key("thoughtSignature").text(signature);
     }
 }
+
+#[cfg(test)]
+mod tests;
