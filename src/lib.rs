@@ -2,7 +2,12 @@
 
 pub mod catalogue;
 pub mod chat;
+pub mod cli;
+pub mod config;
 pub mod dialect;
 pub mod json;
 pub mod model;
+pub mod observe;
 pub mod provider;
+pub mod relay;
+pub mod server;

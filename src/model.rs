@@ -1,9 +1,11 @@
 //! What is known of a model, in no dialect's words.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One row of the model list.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Model {
     /// The name that clients see and use: `google:gemini-2.5-pro`, or Ollama's own name.
     pub name: String,
@@ -44,7 +46,8 @@ pub struct Model {
 }
 
 /// What a model can do. `None`: nobody says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Capabilities {
     /// Conversation or completion.
     pub completion: Option<bool>,

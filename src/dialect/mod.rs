@@ -6,6 +6,7 @@
 //! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
 //! encoder, small state machines), `error`, `models`.
 
+pub mod error_body;
 pub mod framing;
 pub mod gemini;
 pub mod ollama;
@@ -67,7 +68,7 @@ pub struct Written {
 }
 
 /// What an answer to a client needs to know of its request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Reply {
     /// The model as the client named it.
     pub model: String,

@@ -26,6 +26,8 @@ pub struct Quirks {
     pub schema_drop: Vec<String>,
     /// `response_format` with a schema is known; else plain JSON mode is asked for and the schema said in a system message.
     pub json_schema: bool,
+    /// Signatures of calls go back in `extra_content.google.thought_signature` (Google's OpenAI face); others refuse the member.
+    pub google_signatures: bool,
     /// Whole answers can't be had with thinking on: it is switched off for them (Qwen's open models).
     pub whole_needs_thinking_off: bool,
 }
@@ -42,6 +44,7 @@ impl Default for Quirks {
             sampling_extras: Vec::new(),
             schema_drop: Vec::new(),
             json_schema: true,
+            google_signatures: false,
             whole_needs_thinking_off: false,
         }
     }

@@ -51,6 +51,17 @@ impl Text {
         }
     }
 
+    /// The texts before and behind the first comma: it never is part of an escape, so both stay as they came.
+    pub fn split_at_comma(&self) -> Option<(Text, Text)> {
+        match &self.0 {
+            Repr::Raw(inner) => {
+                let at = memchr::memchr(b',', inner)?;
+                Some((Text::raw(inner.slice(..at)), Text::raw(inner.slice(at + 1..))))
+            }
+            Repr::Plain(text) => text.split_once(',').map(|(before, behind)| (before.into(), behind.into())),
+        }
+    }
+
     /// The inside of the literal, when it is kept as one.
     pub(super) fn literal(&self) -> Option<&str> {
         match &self.0 {
@@ -161,6 +172,14 @@ mod tests {
     fn escapes_are_read() {
         assert_eq!(unescape(r#"a\n\"\\\/\u00e9\ud83d\ude00z"#), "a\n\"\\/é😀z");
         assert_eq!(unescape(r"\ud800x\udc00"), "\u{fffd}x\u{fffd}");
+    }
+
+    #[test]
+    fn a_text_is_split_as_it_came() {
+        let json = crate::json::Json::known(r#""data:image\/png;base64,ab\/c,d""#);
+        let (before, behind) = json.value().text().unwrap().split_at_comma().unwrap();
+        assert_eq!((before.literal(), behind.literal()), (Some(r"data:image\/png;base64"), Some(r"ab\/c,d")));
+        assert!(Text::from("no").split_at_comma().is_none());
     }
 
     proptest::proptest! {

@@ -1,11 +1,15 @@
 //! Providers as data: who they are, where they listen, how they take a key, and how they depart from their dialect.
 //!
 //! An entry of `presets.toml` and a user's own entry in `polyllama.toml` have the same form. Code knows dialects, never
-//! providers: an oddity is a column or a rule of the entry. This module knows dialects by name only, and has no I/O.
+//! providers: an oddity is a column or a rule of the entry. This module knows dialects by name only, and has no I/O beside
+//! reading a file of keys where an entry is built.
 
+mod address;
+mod build;
 pub mod credentials;
 pub mod entry;
 pub mod list;
+mod places;
 pub mod rules;
 
 use std::sync::Arc;
@@ -29,6 +33,8 @@ pub struct Provider {
     pub pool: Pool,
     /// Environment variables that can hold its keys: named when there is none.
     pub key_env: Vec<String>,
+    /// Files that keys were read from: build anew when one changes, and let the new pool [`Pool::adopt`] the old one.
+    pub key_files: Vec<std::path::PathBuf>,
     /// It needs no key.
     pub is_keyless: bool,
     /// It is on only if it answers (Ollama at its default address): silence is no trouble to report.
@@ -37,6 +43,8 @@ pub struct Provider {
     pub is_local: bool,
     /// Models to list when it has no list, or none that answers.
     pub static_models: Vec<String>,
+    /// Where a key's state can be asked for, below the first face's address, when the model list answers without one.
+    pub check_path: Option<String>,
     /// Models to list; all when `None`.
     pub include: Option<GlobSet>,
     /// Models not to list.

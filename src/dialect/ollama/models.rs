@@ -1,30 +1,203 @@
-//! Lists and details, written.
-use crate::model::Model;
+//! Lists and details, written; requests for details, read.
+
+use bytes::Bytes;
 use jiff::Timestamp;
-/// stub: /api/tags
-pub fn write_tags(_models: &[&Model], _started: Timestamp) -> Vec<u8> {
-    Vec::new()
-}
-/// stub: /api/show of a model that is not an Ollama server's own
-pub fn write_show(_model: &Model, _asked: &str, _started: Timestamp, _user_agent: Option<&str>) -> Vec<u8> {
-    Vec::new()
-}
-/// A model that was used lately, for /api/ps.
+use sha2::{Digest, Sha256};
+
+use super::go_types::SHOW_REQUEST;
+use super::request::{Object, check_name, read_document};
+use crate::chat::Failure;
+use crate::json::{Json, Style, Writer};
+use crate::model::Model;
+
+/// Ollama's version that this face behaves like. Clients compare it, in three integers.
+pub const OLLAMA_VERSION: &str = "0.33.0";
+
+/// A model that was used lately, for [`write_ps`].
 pub struct Running<'a> {
     /// It.
     pub model: &'a Model,
     /// Shown as loaded until.
     pub expires_at: Timestamp,
 }
-/// stub: /api/ps
-pub fn write_ps(_running: &[Running<'_>]) -> Vec<u8> {
-    Vec::new()
+
+/// `GET /api/tags`, in the order in which the models are given. `started` stands for a time that no one knows.
+pub fn write_tags(models: &[&Model], started: Timestamp) -> Vec<u8> {
+    let mut writer = Writer::new(Style::Go);
+    writer.object(|w| {
+        w.key("models").array(|w| models.iter().for_each(|model| write_row(w, model, started)));
+    });
+    writer.into_bytes()
 }
-/// stub: /api/version, polyllama's own version beside Ollama's
+
+/// `GET /api/ps`, in the order in which the models are given.
+pub fn write_ps(running: &[Running<'_>]) -> Vec<u8> {
+    let mut writer = Writer::new(Style::Go);
+    writer.object(|w| {
+        w.key("models").array(|w| {
+            for Running { model, expires_at } in running {
+                w.object(|w| {
+                    let name = shown_name(model);
+                    w.key("name").str(&name);
+                    w.key("model").str(&name);
+                    w.key("size").int(model.size.unwrap_or(0));
+                    w.key("digest").str(&digest(model));
+                    w.key("details").object(|w| write_details(w, model, Lengths::Out));
+                    w.key("expires_at").str(&expires_at.to_string());
+                    w.key("size_vram").int(0);
+                    w.key("context_length").int(model.context_length.unwrap_or(0));
+                });
+            }
+        });
+    });
+    writer.into_bytes()
+}
+
+/// `POST /api/show` of a model that is not an Ollama server's own. `asked`: the name as the client wrote it.
+pub fn write_show(model: &Model, asked: &str, started: Timestamp, user_agent: Option<&str>) -> Vec<u8> {
+    let mut writer = Writer::new(Style::Go);
+    writer.object(|w| {
+        if let Some(length) = model.context_length {
+            // Ollama pads the key to 30 columns. Clients that find no num_ctx here assume a small one.
+            w.key("parameters").str(&format!("{:<30} {length}", "num_ctx"));
+        }
+        if model.capabilities.insert == Some(true) {
+            // Clients look for the suffix to know that a gap can be filled.
+            w.key("template").str("{{ .Prompt }}{{ .Suffix }}");
+        }
+        w.key("details").object(|w| write_details(w, model, Lengths::Out));
+        write_remote(w, model);
+        w.key("model_info").object(|w| write_info(w, model, basename(model, asked, user_agent)));
+        write_capabilities(w, model);
+        w.key("modified_at").str(&modified_at(model, started));
+    });
+    writer.into_bytes()
+}
+
+/// `GET /api/version`: Ollama's and our own beside it.
 pub fn write_version() -> Vec<u8> {
-    Vec::new()
+    let mut writer = Writer::new(Style::Go);
+    writer.object(|w| {
+        w.key("version").str(OLLAMA_VERSION);
+        w.key("polyllama").str(env!("CARGO_PKG_VERSION"));
+    });
+    writer.into_bytes()
 }
-/// A request of /api/show: the name (`model`, else `name`), as typed.
-pub fn read_show(_body: &bytes::Bytes) -> Result<String, crate::chat::Failure> {
-    Ok(String::new())
+
+/// A request of `/api/show`: the name (`model`, else `name`), as typed.
+pub fn read_show(body: &Bytes) -> Result<String, Failure> {
+    let json = read_document(body, &SHOW_REQUEST)?;
+    let object = Object::of(json.value());
+    let model = object.string("model");
+    let name = if model.is_empty() { object.string("name") } else { model };
+    if name.trim().is_empty() {
+        return Err(Failure::bad_request("model is required").with_param("model"));
+    }
+    check_name(&name)?;
+    Ok(name.into_owned())
 }
+
+fn write_row(w: &mut Writer, model: &Model, started: Timestamp) {
+    w.object(|w| {
+        let name = shown_name(model);
+        w.key("name").str(&name);
+        w.key("model").str(&name);
+        write_remote(w, model);
+        w.key("modified_at").str(&modified_at(model, started));
+        w.key("size").int(model.size.unwrap_or(0));
+        w.key("digest").str(&digest(model));
+        w.key("details").object(|w| write_details(w, model, Lengths::In));
+        write_capabilities(w, model);
+    });
+}
+
+/// Clients append `:latest` to a name without a colon, and then don't find it.
+fn shown_name(model: &Model) -> String {
+    if model.name.contains(':') { model.name.clone() } else { format!("{}:latest", model.name) }
+}
+
+fn write_remote(w: &mut Writer, model: &Model) {
+    if let Some((name, host)) = &model.remote {
+        w.key("remote_model").str(name);
+        w.key("remote_host").str(host);
+    }
+}
+
+fn modified_at(model: &Model, started: Timestamp) -> String {
+    model.modified_at.clone().unwrap_or_else(|| model.created.unwrap_or(started).to_string())
+}
+
+/// 64 hex digits: the `ollama` command cuts it without a look at its length.
+fn digest(model: &Model) -> String {
+    model.digest.clone().unwrap_or_else(|| {
+        Sha256::digest(model.name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+/// The list alone tells the lengths in the details.
+#[derive(PartialEq, Eq)]
+enum Lengths {
+    In,
+    Out,
+}
+
+fn write_details(w: &mut Writer, model: &Model, lengths: Lengths) {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let family = if model.is_local { text(&model.family) } else { architecture(model) };
+    let in_list = lengths == Lengths::In;
+    w.key("parent_model").str(&if in_list { text(&model.parent) } else { String::new() });
+    w.key("format").str(&text(&model.format));
+    w.key("family").str(&family);
+    if family.is_empty() {
+        w.key("families").null();
+    } else {
+        w.key("families").array(|w| w.str(&family));
+    }
+    w.key("parameter_size").str(&text(&model.parameter_size));
+    w.key("quantization_level").str(&text(&model.quantization));
+    if in_list {
+        model.context_length.into_iter().for_each(|length| w.key("context_length").int(length));
+        model.embedding_length.into_iter().for_each(|length| w.key("embedding_length").int(length));
+    }
+}
+
+fn write_capabilities(w: &mut Writer, model: &Model) {
+    let names = model.capabilities.names();
+    // A stub of an Ollama server's own has none: what it can do is not known there.
+    if names.is_empty() || (model.is_local && model.remote.is_some()) {
+        return;
+    }
+    w.key("capabilities").array(|w| names.iter().for_each(|name| w.str(name)));
+}
+
+/// The word that clients put before `.context_length`: the family, else the provider. They split at dots.
+fn architecture(model: &Model) -> String {
+    let family = model.family.as_deref().filter(|family| !family.is_empty()).unwrap_or(&model.provider);
+    family.chars().map(|c| if c == '.' { '-' } else { c }).collect()
+}
+
+/// The name that some clients show, so it has to tell models apart. Copilot shows nothing else and is given what it asked for,
+/// as by Ollama.
+fn basename<'a>(model: &'a Model, asked: &'a str, user_agent: Option<&str>) -> &'a str {
+    let is_copilot = user_agent.is_some_and(|agent| agent.starts_with("GitHubCopilotChat/"));
+    if is_copilot || model.name.is_empty() { asked } else { &model.name }
+}
+
+/// A flat map, its keys sorted as Go sorts them.
+fn write_info(w: &mut Writer, model: &Model, basename: &str) {
+    let architecture = architecture(model);
+    let mut rows = vec![
+        ("general.architecture".to_owned(), Json::string(&architecture)),
+        ("general.basename".to_owned(), Json::string(basename)),
+    ];
+    let lengths = [("context_length", model.context_length), ("embedding_length", model.embedding_length)];
+    for (name, length) in lengths {
+        rows.extend(length.map(|length| (format!("{architecture}.{name}"), Json::known(length.to_string()))));
+    }
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows.iter().for_each(|(key, value)| w.key(key).json(value));
+}
+
+#[cfg(test)]
+#[path = "models_tests.rs"]
+mod tests;

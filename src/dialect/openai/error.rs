@@ -1,12 +1,152 @@
 //! Error bodies, read and written.
-use crate::chat::Failure;
-use crate::dialect::ProviderError;
+
 use bytes::Bytes;
-/// stub
-pub fn read(_status: u16, _body: &Bytes) -> ProviderError {
-    ProviderError::default()
+
+use crate::chat::{Class, Failure};
+use crate::dialect::{ProviderError, error_body};
+use crate::json::{Json, Kind, Style, Value, Writer};
+
+/// What a provider's error body says; see [`error_body::read`].
+pub fn read(status: u16, body: &Bytes) -> ProviderError {
+    let mut error = error_body::read(status, body);
+    error.has_own_form = Json::parse(body.clone()).is_ok_and(|json| has_own_form(json.value()));
+    error
 }
-/// stub
-pub fn write(_failure: &Failure) -> Vec<u8> {
-    Vec::new()
+
+/// `{"error": {"message": "…"}}` at the least.
+fn has_own_form(value: Value<'_>) -> bool {
+    value.path(&["error", "message"]).is_some_and(|message| message.kind() == Kind::String)
+}
+
+/// The failure that an answer with status 200 holds instead of an answer.
+///
+/// Its class is a guess by the body's own code; rules that know the provider may judge it better.
+pub(super) fn inside_answer(body: &Bytes) -> Failure {
+    let error = read(200, body);
+    let status = error.code.as_deref().and_then(|code| code.parse().ok()).filter(|code| (400..600).contains(code));
+    Failure {
+        code: error.code,
+        kind: error.kind,
+        param: error.param,
+        retry_after: error.retry_after,
+        body: error.has_own_form.then(|| body.clone()),
+        ..Failure::new(Class::ProviderDown, error.message).with_status(status.unwrap_or(502))
+    }
+}
+
+/// The body for a client.
+pub fn write(failure: &Failure) -> Vec<u8> {
+    let mut writer = Writer::new(Style::Plain);
+    write_into(&mut writer, failure);
+    writer.into_bytes()
+}
+
+/// `{"error": {message, type, param, code}}`, as OpenAI writes it: absent ones are `null`.
+pub(super) fn write_into(w: &mut Writer, failure: &Failure) {
+    w.object(|w| {
+        w.key("error").object(|w| {
+            w.key("message").str(&failure.message);
+            w.key("type").str(kind(failure));
+            optional(w.key("param"), failure.param.as_deref());
+            optional(w.key("code"), failure.code.as_deref().or(code(failure.class)));
+        });
+    });
+}
+
+fn optional(w: &mut Writer, text: Option<&str>) {
+    match text {
+        Some(text) => w.str(text),
+        None => w.null(),
+    }
+}
+
+/// The provider's own type where it is a word of this dialect, else what OpenAI says in this case.
+fn kind(failure: &Failure) -> &str {
+    let is_word = |kind: &&str| !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    match failure.kind.as_deref().filter(is_word) {
+        Some(kind) => kind,
+        None => usual_kind(failure.class, failure.status),
+    }
+}
+
+fn usual_kind(class: Class, status: u16) -> &'static str {
+    match class {
+        Class::NoMoney | Class::QuotaSpent => "insufficient_quota",
+        Class::RateLimited => "requests",
+        Class::Unsupported => "invalid_request_error",
+        _ if status == 429 => "requests",
+        _ if status >= 500 => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// OpenAI's code for a class, where it has one.
+fn code(class: Class) -> Option<&'static str> {
+    match class {
+        Class::UnknownModel => Some("model_not_found"),
+        Class::Unauthorized => Some("invalid_api_key"),
+        Class::ContextTooLong => Some("context_length_exceeded"),
+        Class::UnsupportedParameter => Some("unsupported_parameter"),
+        Class::Blocked => Some("content_policy_violation"),
+        Class::NoMoney | Class::QuotaSpent => Some("insufficient_quota"),
+        Class::RateLimited => Some("rate_limit_exceeded"),
+        Class::Overloaded => Some("server_overloaded"),
+        Class::BadRequest
+        | Class::TooLarge
+        | Class::NoRoute
+        | Class::Forbidden
+        | Class::NoKey
+        | Class::KeyDead
+        | Class::KeyRefused
+        | Class::ModelRefused
+        | Class::ProviderDown
+        | Class::Timeout
+        | Class::BadAnswer
+        | Class::CutAnswer
+        | Class::Loop
+        | Class::Unsupported
+        | Class::Internal => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(failure: &Failure) -> String {
+        String::from_utf8(write(failure)).unwrap()
+    }
+
+    #[test]
+    fn a_failure_is_written_as_openai_would() {
+        assert_eq!(
+            written(&Failure::new(Class::UnknownModel, "no \"x\"")),
+            r#"{"error":{"message":"no \"x\"","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#
+        );
+        assert_eq!(
+            written(&Failure { kind: Some("RESOURCE_EXHAUSTED".into()), ..Failure::new(Class::RateLimited, "wait") }),
+            r#"{"error":{"message":"wait","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#
+        );
+        assert_eq!(
+            written(&Failure {
+                kind: Some("tokens".into()),
+                ..Failure::new(Class::ProviderDown, "m").with_code("429")
+            }),
+            r#"{"error":{"message":"m","type":"tokens","param":null,"code":"429"}}"#
+        );
+        assert_eq!(
+            written(&Failure::new(Class::Timeout, "m").with_param("p")),
+            r#"{"error":{"message":"m","type":"server_error","param":"p","code":null}}"#
+        );
+    }
+
+    #[test]
+    fn only_the_own_form_may_be_handed_on() {
+        let has = |body: &'static str| read(400, &Bytes::from_static(body.as_bytes())).has_own_form;
+        assert!(has(r#"{"error":{"message":"m"}}"#));
+        assert!(!has(r#"[{"error":{"message":"m"}}]"#));
+        assert!(!has(r#"{"error":"m"}"#));
+        assert!(!has(r#"{"error":{"message":{"detail":"m"}}}"#));
+        assert!(!has("down"));
+    }
 }

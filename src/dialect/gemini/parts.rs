@@ -1,0 +1,167 @@
+//! The parts of an answer, read into blocks.
+
+use crate::chat::{BlockKind, Event};
+use crate::json::{Kind, Text, Value};
+
+/// The blocks of one choice: numbers them, and joins parts of the same sort that follow each other.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    choice: u32,
+    /// The number of the next block.
+    next: u32,
+    open: Option<Open>,
+    /// Something to read or look at was said: text or media, not thoughts.
+    pub(super) has_content: bool,
+    /// A function was called.
+    pub(super) has_call: bool,
+}
+
+/// The block that further text may belong to. Calls and media come whole and are never open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Text,
+    Thinking,
+}
+
+impl Blocks {
+    pub(super) fn new(choice: u32) -> Blocks {
+        Blocks { choice, ..Blocks::default() }
+    }
+
+    /// Takes one part in. What the provider's own tools were asked and gave (`toolCall`, `toolResponse`) is not for the client,
+    /// and a part of a sort that nobody knows is passed over.
+    pub(super) fn part(&mut self, part: Value<'_>, events: &mut Vec<Event>) {
+        let mut signature = None;
+        let mut is_thought = false;
+        let mut content = None;
+        for (key, value) in part.members() {
+            match key.as_ref() {
+                "thoughtSignature" => signature = value.text().filter(|text| !text.is_empty()),
+                "thought" => is_thought = value.bool() == Some(true),
+                "text" | "functionCall" | "inlineData" | "fileData" | "executableCode" | "codeExecutionResult" => {
+                    content = Some((key, value));
+                }
+                _ => {}
+            }
+        }
+        let Some((key, value)) = content else { return };
+        let readable = if is_thought { Open::Thinking } else { Open::Text };
+        match key.as_ref() {
+            "text" => self.text(readable, value.text().unwrap_or_else(Text::empty), signature, events),
+            "functionCall" => self.call(value, signature, events),
+            "inlineData" => self.media(value, signature, events),
+            // The signatures of code are for its own parts, which no client brings back.
+            "executableCode" => self.text(readable, code(value).into(), None, events),
+            "codeExecutionResult" => self.text(readable, outcome(value).into(), None, events),
+            _ => self.text(readable, member(value, "fileUri"), None, events),
+        }
+    }
+
+    /// A signature ends the block: it is for what was said up to here, and comes with an empty text at the end of a stream.
+    fn text(&mut self, sort: Open, text: Text, signature: Option<Text>, events: &mut Vec<Event>) {
+        if text.is_empty() && signature.is_none() {
+            return;
+        }
+        if self.open != Some(sort) {
+            self.close(None, events);
+            let kind = match sort {
+                Open::Text => BlockKind::Text,
+                Open::Thinking => BlockKind::Thinking,
+            };
+            self.start(kind, events);
+            self.open = Some(sort);
+        }
+        if !text.is_empty() {
+            self.has_content |= sort == Open::Text;
+            events.push(Event::Delta { choice: self.choice, block: self.next, text });
+        }
+        if signature.is_some() {
+            self.close(signature, events);
+        }
+    }
+
+    fn call(&mut self, call: Value<'_>, signature: Option<Text>, events: &mut Vec<Event>) {
+        let id = call.get("id").and_then(Value::text).filter(|id| !id.is_empty());
+        let arguments = call.get("args").filter(|args| args.kind() == Kind::Object);
+        let text = Text::from(arguments.map_or_else(|| "{}".to_owned(), |args| compact(args.as_str())));
+        self.has_call = true;
+        self.close(None, events);
+        self.start(BlockKind::ToolCall { id, name: member(call, "name"), signature }, events);
+        events.push(Event::Delta { choice: self.choice, block: self.next, text });
+        self.finish_block(None, events);
+    }
+
+    fn media(&mut self, data: Value<'_>, signature: Option<Text>, events: &mut Vec<Event>) {
+        self.has_content = true;
+        self.close(None, events);
+        let mime = data.get("mimeType").and_then(Value::string).unwrap_or_default().into_owned();
+        self.start(BlockKind::Media { mime }, events);
+        events.push(Event::Delta { choice: self.choice, block: self.next, text: member(data, "data") });
+        self.finish_block(signature, events);
+    }
+
+    /// Ends the block that is open, if one is.
+    pub(super) fn close(&mut self, signature: Option<Text>, events: &mut Vec<Event>) {
+        if self.open.take().is_some() {
+            self.finish_block(signature, events);
+        }
+    }
+
+    fn start(&self, kind: BlockKind, events: &mut Vec<Event>) {
+        events.push(Event::BlockStart { choice: self.choice, block: self.next, kind });
+    }
+
+    fn finish_block(&mut self, signature: Option<Text>, events: &mut Vec<Event>) {
+        events.push(Event::BlockEnd { choice: self.choice, block: self.next, signature });
+        self.next += 1;
+    }
+}
+
+fn member(value: Value<'_>, key: &str) -> Text {
+    value.get(key).and_then(Value::text).unwrap_or_else(Text::empty)
+}
+
+/// Code that the model wrote and the provider ran, as Markdown.
+fn code(value: Value<'_>) -> String {
+    let language = member(value, "language").as_str().to_ascii_lowercase();
+    let language = if language == "language_unspecified" { "" } else { &language };
+    fenced(language, &member(value, "code").as_str())
+}
+
+/// What that code printed. The outcome is said when it is not that all went well.
+fn outcome(value: Value<'_>) -> String {
+    let outcome = member(value, "outcome");
+    let output = fenced("", &member(value, "output").as_str());
+    if outcome.is_empty() || outcome == "OUTCOME_OK" { output } else { format!("\n{outcome}{output}") }
+}
+
+fn fenced(language: &str, text: &str) -> String {
+    format!("\n```{language}\n{}\n```\n", text.trim_end_matches('\n'))
+}
+
+/// JSON text without the blanks between its tokens.
+fn compact(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut is_string = false;
+    let mut is_escaped = false;
+    for c in json.chars() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' if !is_string => continue,
+            '"' if !is_escaped => is_string = !is_string,
+            _ => {}
+        }
+        is_escaped = c == '\\' && !is_escaped;
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_in_strings_stay() {
+        assert_eq!(compact("{ \"a b\" : [ 1 ,\n \"c \\\" d\\\\\" , 2.50 ] }"), r#"{"a b":[1,"c \" d\\",2.50]}"#);
+    }
+}

@@ -1,0 +1,11 @@
+//! Chat and completion requests, read and written.
+
+mod ids;
+mod messages;
+mod parts;
+mod read;
+mod write;
+mod write_messages;
+
+pub use read::{read_chat, read_completions};
+pub use write::{write_chat, write_completions};

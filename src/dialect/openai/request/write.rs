@@ -1,0 +1,313 @@
+//! The neutral request → a provider's body, in the order of OpenAI's own examples.
+
+use super::ids;
+use super::write_messages::{Messages, schema};
+use crate::chat::{Effort, Extra, Failure, Format, Part, Reasoning, Request, Role, Settings, Tool, ToolChoice};
+use crate::dialect::quirks::ReasoningStyle;
+use crate::dialect::{Quirks, Written};
+use crate::json::{Json, Style, Text, Writer};
+
+/// OpenAI takes no more.
+const STOPS_MAX: usize = 4;
+
+/// Writes a body for `/chat/completions`.
+pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
+    let mut dropped = Vec::new();
+    if let Some(prompt) = &request.prompt {
+        if prompt.suffix.is_some() {
+            let message = "this provider can't fill a gap: 'suffix' has no place in a conversation";
+            return Err(Failure::bad_request(message).with_param("suffix"));
+        }
+        note(&mut dropped, prompt.raw, "raw");
+    }
+    let ids = ids::assign(&request.messages, quirks.tool_ids)?;
+    let instruction = request.format.as_ref().and_then(|format| said_schema(format, quirks));
+    let mut result = Ok(());
+    let mut writer = Writer::new(Style::Plain);
+    writer.object(|w| {
+        w.key("model").str(&request.model);
+        w.key("messages").array(|w| {
+            result = Messages::new(quirks, ids).write(w, &request.messages, instruction.as_deref());
+        });
+        write_tools(w, request, quirks);
+        write_format(w, request, quirks);
+        write_stream(w, request, quirks);
+        write_settings(w, &request.settings, quirks, &mut dropped);
+        write_chat_logprobs(w, &request.settings);
+        write_reasoning(w, request, quirks, &mut dropped);
+        write_extras(w, &request.extras, &mut dropped);
+    });
+    result?;
+    Ok(Written { body: writer.into_bytes(), dropped })
+}
+
+/// Writes a body for `/completions`. `echo` is left out: the answer's writer repeats the prompt.
+pub fn write_completions(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
+    let mut dropped = Vec::new();
+    let prompt = request.prompt.as_ref();
+    let texts = prompt_texts(request)?;
+    note(&mut dropped, !request.tools.is_empty(), "tools");
+    note(&mut dropped, request.format.is_some(), "response_format");
+    note(&mut dropped, request.reasoning.is_some(), "reasoning_effort");
+    let mut writer = Writer::new(Style::Plain);
+    writer.object(|w| {
+        w.key("model").str(&request.model);
+        w.key("prompt").texts(&texts);
+        if let Some(suffix) = prompt.and_then(|prompt| prompt.suffix.as_ref()) {
+            w.key("suffix").text(suffix);
+        }
+        write_stream(w, request, quirks);
+        write_settings(w, &request.settings, quirks, &mut dropped);
+        if request.settings.logprobs == Some(true) {
+            w.key("logprobs").int(request.settings.top_logprobs.unwrap_or(0));
+        }
+        write_extras(w, &request.extras, &mut dropped);
+    });
+    Ok(Written { body: writer.into_bytes(), dropped })
+}
+
+/// The prompt; instructions of an Ollama client stand before it.
+fn prompt_texts(request: &Request) -> Result<Vec<Text>, Failure> {
+    let mut texts = Vec::new();
+    let is_raw = request.prompt.as_ref().is_some_and(|prompt| prompt.raw);
+    for message in request.messages.iter().filter(|message| !(is_raw && message.role == Role::System)) {
+        for part in &message.parts {
+            match part {
+                Part::Text { text, .. } => {
+                    if !texts.is_empty() {
+                        texts.push(Text::from("\n\n"));
+                    }
+                    texts.push(text.clone());
+                }
+                _ => {
+                    let message = "only text can be completed: this provider takes no pictures or tool results here";
+                    return Err(Failure::bad_request(message).with_param("prompt"));
+                }
+            }
+        }
+    }
+    Ok(texts)
+}
+
+fn note(dropped: &mut Vec<String>, is_there: bool, name: &str) {
+    if is_there {
+        dropped.push(name.to_owned());
+    }
+}
+
+fn write_tools(w: &mut Writer, request: &Request, quirks: &Quirks) {
+    let others = request.extras.iter().filter(|extra| extra.dialect == "openai" && extra.name == "tools");
+    let others: Vec<&Extra> = others.collect();
+    if !request.tools.is_empty() || !others.is_empty() {
+        w.key("tools").array(|w| {
+            request.tools.iter().for_each(|tool| write_tool(w, tool, quirks));
+            others.iter().flat_map(|extra| extra.value.value().items()).for_each(|tool| w.raw(tool.as_str()));
+        });
+    }
+    match &request.tool_choice {
+        // A choice without tools is refused.
+        Some(_) if request.tools.is_empty() && others.is_empty() => {}
+        Some(ToolChoice::Auto) => w.key("tool_choice").str("auto"),
+        Some(ToolChoice::None) => w.key("tool_choice").str("none"),
+        Some(ToolChoice::Required) => w.key("tool_choice").str("required"),
+        Some(ToolChoice::Function(name)) => w.key("tool_choice").object(|w| {
+            w.key("type").str("function");
+            w.key("function").object(|w| w.key("name").text(name));
+        }),
+        None => {}
+    }
+    if let Some(parallel) = request.parallel_tool_calls.filter(|_| !request.tools.is_empty()) {
+        w.key("parallel_tool_calls").bool(parallel);
+    }
+}
+
+fn write_tool(w: &mut Writer, tool: &Tool, quirks: &Quirks) {
+    w.object(|w| {
+        w.key("type").str("function");
+        w.key("function").object(|w| {
+            w.key("name").text(&tool.name);
+            if let Some(description) = &tool.description {
+                w.key("description").text(description);
+            }
+            if let Some(parameters) = &tool.parameters {
+                schema(w.key("parameters"), parameters, &quirks.schema_drop);
+            }
+            if let Some(strict) = tool.strict {
+                w.key("strict").bool(strict);
+            }
+        });
+    });
+}
+
+/// What to say to a model whose provider has no schemas for answers.
+fn said_schema(format: &Format, quirks: &Quirks) -> Option<String> {
+    match format {
+        Format::Schema { schema, .. } if !quirks.json_schema => {
+            Some(format!("Answer with JSON only. It must fit this JSON Schema:\n{}", schema.as_str()))
+        }
+        _ => None,
+    }
+}
+
+fn write_format(w: &mut Writer, request: &Request, quirks: &Quirks) {
+    let Some(format) = &request.format else {
+        return;
+    };
+    w.key("response_format").object(|w| match format {
+        Format::Schema { name, description, schema: json, strict } if quirks.json_schema => {
+            w.key("type").str("json_schema");
+            w.key("json_schema").object(|w| {
+                w.key("name").text(name.as_ref().unwrap_or(&"response".into()));
+                if let Some(description) = description {
+                    w.key("description").text(description);
+                }
+                schema(w.key("schema"), json, &quirks.schema_drop);
+                if let Some(strict) = strict {
+                    w.key("strict").bool(*strict);
+                }
+            });
+        }
+        Format::Schema { .. } | Format::Json => w.key("type").str("json_object"),
+    });
+}
+
+fn write_stream(w: &mut Writer, request: &Request, quirks: &Quirks) {
+    if !request.stream {
+        return;
+    }
+    w.key("stream").bool(true);
+    if quirks.stream_usage {
+        w.key("stream_options").object(|w| w.key("include_usage").bool(true));
+    }
+}
+
+fn write_settings(w: &mut Writer, settings: &Settings, quirks: &Quirks, dropped: &mut Vec<String>) {
+    let number = |w: &mut Writer, key: &str, value: &Option<Json>| {
+        if let Some(value) = value {
+            w.key(key).json(value);
+        }
+    };
+    if let Some(limit) = settings.max_tokens {
+        w.key("max_tokens").int(limit);
+    }
+    number(w, "temperature", &settings.temperature);
+    number(w, "top_p", &settings.top_p);
+    if let Some(choices) = settings.choices.filter(|choices| *choices != 1) {
+        w.key("n").int(choices);
+    }
+    write_stop(w, &settings.stop, dropped);
+    number(w, "presence_penalty", &settings.presence_penalty);
+    number(w, "frequency_penalty", &settings.frequency_penalty);
+    number(w, "seed", &settings.seed);
+    let beyond =
+        [("top_k", &settings.top_k), ("min_p", &settings.min_p), ("repetition_penalty", &settings.repeat_penalty)];
+    for (key, value) in beyond {
+        match quirks.sampling_extras.iter().any(|known| known == key) {
+            true => number(w, key, value),
+            false => note(dropped, value.is_some(), key),
+        }
+    }
+    note(dropped, settings.context_length.is_some(), "num_ctx");
+}
+
+fn write_stop(w: &mut Writer, stop: &[Text], dropped: &mut Vec<String>) {
+    let stops: Vec<&Text> = stop.iter().filter(|text| !text.is_empty()).collect();
+    if !stops.is_empty() {
+        w.key("stop").array(|w| stops.iter().take(STOPS_MAX).for_each(|text| w.text(text)));
+    }
+    note(dropped, stops.len() > STOPS_MAX, "stop");
+}
+
+fn write_chat_logprobs(w: &mut Writer, settings: &Settings) {
+    if let Some(logprobs) = settings.logprobs {
+        w.key("logprobs").bool(logprobs);
+    }
+    if let Some(top) = settings.top_logprobs {
+        w.key("top_logprobs").int(top);
+    }
+}
+
+fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: &mut Vec<String>) {
+    let must_be_off = quirks.whole_needs_thinking_off && !request.stream;
+    let wish = if must_be_off { Some(&Reasoning::Off) } else { request.reasoning.as_ref() };
+    note(
+        dropped,
+        must_be_off && request.reasoning.as_ref().is_some_and(|wish| *wish != Reasoning::Off),
+        "reasoning_effort",
+    );
+    let Some(wish) = wish else {
+        return;
+    };
+    let is_on = *wish != Reasoning::Off;
+    match quirks.reasoning {
+        ReasoningStyle::Effort => match effort_name(wish, &quirks.efforts) {
+            Some(name) => w.key("reasoning_effort").str(&name),
+            None => note(dropped, true, "reasoning_effort"),
+        },
+        ReasoningStyle::Object => w.key("reasoning").object(|w| match wish {
+            Reasoning::Off | Reasoning::On => w.key("enabled").bool(is_on),
+            Reasoning::Budget(tokens) => w.key("max_tokens").int(*tokens),
+            Reasoning::Effort(effort) => match nearest(*effort, &quirks.efforts) {
+                Some(name) => w.key("effort").str(&name),
+                None => w.key("enabled").bool(true),
+            },
+        }),
+        ReasoningStyle::EnableThinking => {
+            w.key("enable_thinking").bool(is_on);
+            if let Reasoning::Budget(tokens) = wish {
+                w.key("thinking_budget").int(*tokens);
+            }
+            note(dropped, matches!(wish, Reasoning::Effort(_)), "reasoning_effort");
+        }
+        ReasoningStyle::ThinkingType => {
+            let word = if is_on { "enabled" } else { "disabled" };
+            w.key("thinking").object(|w| w.key("type").str(word));
+            note(dropped, matches!(wish, Reasoning::Effort(_) | Reasoning::Budget(_)), "reasoning_effort");
+        }
+        ReasoningStyle::Unsupported => note(dropped, true, "reasoning_effort"),
+    }
+}
+
+/// The word for a wish; none where the provider has no word for it, which off may meet.
+fn effort_name(wish: &Reasoning, known: &[String]) -> Option<String> {
+    let effort = match wish {
+        Reasoning::Off => {
+            return (known.is_empty() || known.iter().any(|name| name == "none")).then(|| "none".to_owned());
+        }
+        Reasoning::On => Effort::Medium,
+        Reasoning::Effort(effort) => *effort,
+        Reasoning::Budget(tokens) => effort_of_budget(*tokens),
+    };
+    nearest(effort, known)
+}
+
+/// The steps at which several gateways and Google's own OpenAI face draw the lines: about 1k, 8k and 24k tokens.
+fn effort_of_budget(tokens: i64) -> Effort {
+    match tokens {
+        ..=1024 => Effort::Low,
+        1025..=8192 => Effort::Medium,
+        _ => Effort::High,
+    }
+}
+
+/// The effort itself where it is known, else the nearest below, else the least above.
+fn nearest(effort: Effort, known: &[String]) -> Option<String> {
+    if known.is_empty() {
+        return Some(effort.name().to_owned());
+    }
+    let mut ranks: Vec<Effort> = known.iter().filter_map(|name| Effort::from_name(name)).collect();
+    ranks.sort_unstable();
+    let below = ranks.iter().rev().find(|rank| **rank <= effort);
+    below.or(ranks.first()).map(|rank| rank.name().to_owned())
+}
+
+/// What only this dialect has goes back; what another dialect has is told.
+fn write_extras(w: &mut Writer, extras: &[Extra], dropped: &mut Vec<String>) {
+    for extra in extras {
+        match extra.dialect {
+            "openai" if extra.name == "tools" => {}
+            "openai" => w.key(&extra.name).json(&extra.value),
+            _ => dropped.push(extra.name.clone()),
+        }
+    }
+}

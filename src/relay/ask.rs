@@ -1,0 +1,168 @@
+//! A client's request on its way: its bytes, what a first look at them told, and its neutral form once somebody needs it.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::chat::{Failure, Request, opaque};
+use crate::dialect::{Dialect, Reply, Wire};
+use crate::json::splice::{self, Edit, Member};
+
+/// A client's request.
+#[derive(Debug)]
+pub struct Ask {
+    /// The wire that the client speaks.
+    pub wire: Wire,
+    /// The body as it came.
+    pub body: Bytes,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The model as the client named it.
+    pub model: String,
+    /// Streamed or whole.
+    pub stream: bool,
+    /// When it arrived, by the calendar.
+    pub started: Timestamp,
+    /// When it arrived, by the stopwatch.
+    pub arrived: Instant,
+    members: Vec<Member>,
+    request: Option<Request>,
+}
+
+impl Ask {
+    /// Looks at the top-level members only. Where these don't tell the model, the whole body is read, so that the client
+    /// hears what is wrong with it.
+    pub fn new(wire: Wire, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
+        let (started, arrived) = (Timestamp::now(), Instant::now());
+        let members = splice::members(&body).unwrap_or_default();
+        let text =
+            |key: &str| last(&members, wire, key).and_then(|m| std::str::from_utf8(body.get(m.value.clone())?).ok());
+        let model = text("model").and_then(|raw| serde_json::from_str::<String>(raw).ok());
+        let stream = match text("stream") {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            None | Some("null") => Some(wire.dialect() == Dialect::Ollama),
+            Some(_) => None,
+        };
+        if let (Some(model), Some(stream)) = (model, stream) {
+            return Ok(Ask { wire, body, headers, model, stream, started, arrived, members, request: None });
+        }
+        let request = wire.read_request(&body)?;
+        let (model, stream) = (request.model.clone(), request.stream);
+        Ok(Ask { wire, body, headers, model, stream, started, arrived, members, request: Some(request) })
+    }
+
+    /// The request in the neutral form; read once.
+    pub fn request(&mut self) -> Result<&Request, Failure> {
+        let request = match self.request.take() {
+            Some(request) => request,
+            None => self.wire.read_request(&self.body)?,
+        };
+        Ok(self.request.insert(request))
+    }
+
+    /// What the answer needs to know; the neutral form is looked at only where it was needed anyway.
+    pub fn reply(&self) -> Reply {
+        let request = self.request.as_ref();
+        let echo = request.and_then(|r| r.prompt.as_ref()).filter(|prompt| prompt.echo);
+        Reply {
+            model: self.model.clone(),
+            started: self.started,
+            stream_usage: request.is_some_and(|request| request.stream_usage),
+            echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
+        }
+    }
+
+    /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it
+    /// came.
+    pub fn spliced(&self, model: &str) -> Bytes {
+        let mut edits = self.model_edits(model);
+        edits.extend(id_edits(&self.body));
+        splice::apply(&self.body, &self.members, &edits)
+    }
+
+    fn model_edits(&self, model: &str) -> Vec<Edit> {
+        let quoted = serde_json::to_string(model).unwrap_or_default();
+        let says = |member: &Member| self.body.get(member.value.clone()).unwrap_or_default();
+        let is_other = |m: &Member| serde_json::from_slice::<Cow<'_, str>>(says(m)).map_or(true, |name| name != model);
+        let named = self.members.iter().enumerate().filter(|(_, m)| is_key(&m.key, self.wire, "model") && is_other(m));
+        named.map(|(index, _)| Edit::Value(index, quoted.clone())).collect()
+    }
+}
+
+/// The member that a reader of this wire takes: the last one; Ollama's names match ignoring case.
+fn last<'a>(members: &'a [Member], wire: Wire, key: &str) -> Option<&'a Member> {
+    members.iter().rev().find(|member| is_key(&member.key, wire, key))
+}
+
+fn is_key(name: &str, wire: Wire, key: &str) -> bool {
+    match wire.dialect() {
+        Dialect::Ollama => name.eq_ignore_ascii_case(key),
+        Dialect::OpenAi | Dialect::Gemini => name == key,
+    }
+}
+
+/// Cuts what [`opaque::join`] appended to ids, wherever it stands in the body: the mark is ours, and what follows it up to the
+/// closing quote is base64url.
+fn id_edits(body: &Bytes) -> Vec<Edit> {
+    let finder = memchr::memmem::Finder::new(opaque::MARK);
+    let appended = |start: usize| {
+        let rest = body.get(start + opaque::MARK.len()..)?;
+        let len = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-'))?;
+        (rest.get(len) == Some(&b'"')).then(|| Edit::Range(start..start + opaque::MARK.len() + len, String::new()))
+    };
+    finder.find_iter(body).filter_map(appended).collect()
+}
+
+/// The name to send to a server that lists models under Ollama's names: as typed where that means the same there.
+pub(super) fn as_typed<'a>(typed: &'a str, listed: &'a str) -> Cow<'a, str> {
+    let bare = |name: &str| name.trim().trim_end_matches(":latest").to_ascii_lowercase();
+    Cow::Borrowed(if bare(typed) == bare(listed) { typed } else { listed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(wire: Wire, body: &str) -> Ask {
+        Ask::new(wire, Bytes::copy_from_slice(body.as_bytes()), HeaderMap::new()).unwrap()
+    }
+
+    #[test]
+    fn only_the_name_of_the_model_changes() {
+        let body =
+            r#"{ "Model":"no", "messages":[{"model":"a"}], "mod\u0065l" : "a" ,"t":1.50,"model":"b" , "x":null}"#;
+        let spliced = ask(Wire::OpenAiChat, body).spliced("c:d");
+        let want =
+            r#"{ "Model":"no", "messages":[{"model":"a"}], "mod\u0065l" : "c:d" ,"t":1.50,"model":"c:d" , "x":null}"#;
+        assert_eq!(spliced, want);
+        let spliced = ask(Wire::OllamaChat, r#"{"MODEL":"a","model":"b"}"#).spliced("c");
+        assert_eq!(spliced, r#"{"MODEL":"c","model":"c"}"#);
+    }
+
+    #[test]
+    fn the_last_name_counts_and_long_bodies_are_looked_through() {
+        let long = "x".repeat(1 << 20);
+        let body = format!(r#"{{"model":"a","messages":"{long}","model":"b","stream":true}}"#);
+        let ask = ask(Wire::OpenAiChat, &body);
+        assert_eq!((ask.model.as_str(), ask.stream), ("b", true));
+        assert_eq!(ask.spliced("b"), body);
+    }
+
+    #[test]
+    fn appended_state_is_cut_from_ids() {
+        let id = opaque::join("call_1", "c2ln+/=");
+        let body = format!(r#"{{"model":"m","messages":[{{"tool_call_id":"{id}","content":"say __thought__ not"}}]}}"#);
+        let want = r#"{"model":"m","messages":[{"tool_call_id":"call_1","content":"say __thought__ not"}]}"#;
+        assert_eq!(ask(Wire::OpenAiChat, &body).spliced("m"), want);
+    }
+
+    #[test]
+    fn names_stay_as_typed_where_ollama_knows_them_so() {
+        assert_eq!(as_typed("Tiny", "tiny:latest"), "Tiny");
+        assert_eq!(as_typed("llama2", "llama3:latest"), "llama3:latest");
+    }
+}

@@ -1,0 +1,35 @@
+//! Bodies that go to clients.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+
+/// A body on its way to a client.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// The connection to the client is cut: there is no other way to say that the answer is not whole.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the answer broke off")]
+pub struct BodyError;
+
+/// A body that is all there.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that a source makes piece by piece: `step` gives the next bytes, `None` at the end.
+pub(super) fn streamed<S, F, Fut>(source: S, step: F) -> Body
+where
+    S: Send + 'static,
+    F: Fn(S) -> Fut + Send + Copy + 'static,
+    Fut: Future<Output = Option<(Result<Bytes, BodyError>, S)>> + Send + 'static,
+{
+    let frames = futures_util::stream::unfold(source, move |source| async move {
+        let (bytes, source) = step(source).await?;
+        Some((bytes.map(Frame::data), source))
+    });
+    StreamBody::new(frames).boxed_unsync()
+}

@@ -1,0 +1,152 @@
+//! One request to one provider with one key, up to the first content of its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use super::attempts::Try;
+use super::{Ask, Body, Relay, headers, pass, translate, upstream};
+use crate::chat::{Class, Failure};
+use crate::dialect::{Dialect, ProviderError, Wire};
+use crate::observe::Meter;
+use crate::provider::{Face, Way};
+
+/// The most of an error body that is read.
+const ERROR_BYTES_MAX: usize = 1 << 20;
+
+/// A whole error body should come at once.
+const ERROR_WAIT: Duration = Duration::from_secs(20);
+
+/// What an answer is read against.
+pub(super) struct Context<'a> {
+    pub(super) relay: &'a Relay,
+    pub(super) attempt: &'a Try,
+    /// The wire that the provider speaks here.
+    pub(super) wire: Wire,
+    pub(super) meter: &'a Arc<Meter>,
+}
+
+/// Sends, and judges what comes back. A failure here has not reached the client.
+pub(super) async fn run(
+    relay: &Relay,
+    ask: &mut Ask,
+    attempt: &Try,
+    meter: &Arc<Meter>,
+) -> Result<Response<Body>, Failure> {
+    let provider = &attempt.target.provider;
+    let Some(way) = provider.way(ask.wire, attempt.credential.is_token) else {
+        let message = format!("provider '{}' can't serve this kind of request", provider.prefix);
+        return Err(Failure::new(Class::Unsupported, message));
+    };
+    match way {
+        Way::Pass(face) => {
+            let context = Context { relay, attempt, wire: ask.wire, meter };
+            let body = pass::request(ask, &attempt.target);
+            let response = context.send(ask, face, body, Some(&ask.headers)).await?;
+            pass::answer(&context, ask, response).await
+        }
+        Way::Translate(face, wire) => {
+            let context = Context { relay, attempt, wire, meter };
+            let body = translate::request(&context, ask)?;
+            let answered = async {
+                let response = context.send(ask, face, body, None).await?;
+                translate::answer(&context, ask, response).await
+            };
+            answered.await.map_err(|failure| in_words(failure, wire, ask.wire))
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Sends a body and waits for the head of an answer that is no error.
+    async fn send(
+        &self,
+        ask: &Ask,
+        face: &Face,
+        body: Bytes,
+        client: Option<&HeaderMap>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let Try { target, credential, .. } = self.attempt;
+        let url = format!("{}{}", face.base_url, self.wire.path(&target.model, ask.stream));
+        let mut headers = headers::up(&target.provider, face, credential, self.wire, ask.stream, client)?;
+        upstream::Upstream::carry_hops(&ask.headers, &mut headers);
+        let sending = self.relay.upstream.send(Method::POST, &url, headers, body);
+        let limit = self.relay.limits.first_byte;
+        let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {} s", limit.as_secs()));
+        let response = tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| Err(late()));
+        let response = response.map_err(|failure| self.named(failure))?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+    }
+
+    /// The provider answered with an error status.
+    async fn refused(&self, response: Response<Incoming>) -> Failure {
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        let body = upstream::collect(body, ERROR_BYTES_MAX, ERROR_WAIT).await.unwrap_or_default();
+        self.judged(status, &head.headers, body)
+    }
+
+    /// What an error body means, with the provider's own words kept. `status` is 200 for an error inside an answer.
+    pub(super) fn judged(&self, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
+        let error = self.wire.dialect().read_error(status, &body);
+        let has_own_form = error.has_own_form;
+        let mut failure = self.classified(status, headers, error);
+        if status >= 400 && has_own_form {
+            failure.body = Some(body);
+        }
+        failure
+    }
+
+    fn classified(&self, status: u16, headers: &HeaderMap, mut error: ProviderError) -> Failure {
+        let Try { target, credential, .. } = self.attempt;
+        error.message = redacted(&error.message, credential);
+        if error.message.is_empty() {
+            error.message = format!("the provider answered with status {status} and no explanation");
+        }
+        target.provider.rules.classify(status, headers, error, &target.model, Timestamp::now())
+    }
+
+    /// A failure of the connection, with the provider's name before it.
+    pub(super) fn named(&self, mut failure: Failure) -> Failure {
+        failure.message = format!("provider '{}': {}", self.attempt.target.provider.prefix, failure.message);
+        failure
+    }
+
+    /// A 200 whose body is not what the wire says, such as the page of a wrong address.
+    pub(super) fn not_an_answer(&self, body: &[u8]) -> Failure {
+        let shown: String = String::from_utf8_lossy(body).chars().take(200).collect();
+        let message =
+            format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
+        self.named(Failure::new(Class::BadAnswer, redacted(&message, &self.attempt.credential)))
+    }
+
+    /// The dialect that the provider speaks here.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.wire.dialect()
+    }
+}
+
+/// A body in another dialect than the client's can't be handed on; its words are kept.
+fn in_words(mut failure: Failure, wire: Wire, client: Wire) -> Failure {
+    if wire.dialect() != client.dialect() {
+        failure.body = None;
+    }
+    failure
+}
+
+/// A provider's words without our key, whole or masked by the provider (`sk-abc***xyz`).
+fn redacted(message: &str, credential: &crate::provider::credentials::Credential) -> String {
+    use secrecy::ExposeSecret;
+    let secret = credential.secret.expose_secret();
+    let message = if secret.len() >= 4 { message.replace(secret, "[key]") } else { message.to_owned() };
+    if !message.contains("**") {
+        return message;
+    }
+    let is_masked = |word: &str| word.contains("**") && word.chars().any(|c| c.is_ascii_alphanumeric());
+    let words: Vec<&str> = message.split(' ').map(|word| if is_masked(word) { "[key]" } else { word }).collect();
+    words.join(" ")
+}

@@ -1,0 +1,93 @@
+//! Which headers go up to a provider and which come down to a client. What is named in neither list stays behind.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+
+use crate::chat::{Class, Failure};
+use crate::dialect::{Dialect, Framing, Wire};
+use crate::provider::credentials::Credential;
+use crate::provider::{Auth, Face, Provider};
+
+/// Go up where the provider has the client's dialect.
+const UP: [&str; 7] = [
+    "anthropic-version",
+    "anthropic-beta",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "idempotency-key",
+    "traceparent",
+];
+
+/// Come down, beside those that begin with one of [`DOWN_PREFIXES`].
+const DOWN: [&str; 6] =
+    ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms", "openai-version", "inference-id"];
+
+const DOWN_PREFIXES: [&str; 3] = ["x-ratelimit-", "ratelimit-", "anthropic-ratelimit-"];
+
+/// The headers of a request to a provider, its key among them. `client`: the client's headers, where its dialect goes up.
+pub(super) fn up(
+    provider: &Provider,
+    face: &Face,
+    credential: &Credential,
+    wire: Wire,
+    stream: bool,
+    client: Option<&HeaderMap>,
+) -> Result<HeaderMap, Failure> {
+    let mut headers = authorised(provider, face, credential)?;
+    for name in UP {
+        if let Some(value) = client.and_then(|client| client.get(name)) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = match (stream, wire.framing()) {
+        (true, Framing::Sse) => "text/event-stream",
+        (true, Framing::Ndjson) => "application/x-ndjson",
+        (false, _) => "application/json",
+    };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    Ok(headers)
+}
+
+/// The provider's own headers and its key.
+pub(super) fn authorised(provider: &Provider, face: &Face, credential: &Credential) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.extend(provider.headers.iter().cloned());
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let secret = credential.secret.expose_secret();
+    if secret.is_empty() {
+        return Ok(headers);
+    }
+    let (name, value) = match (face.auth, credential.is_token) {
+        (Auth::None, _) => return Ok(headers),
+        (Auth::Bearer, _) | (_, true) => (header::AUTHORIZATION, format!("Bearer {secret}")),
+        (Auth::XGoogApiKey, false) => (HeaderName::from_static("x-goog-api-key"), secret.to_owned()),
+        (Auth::XApiKey, false) => (HeaderName::from_static("x-api-key"), secret.to_owned()),
+        (Auth::ApiKey, false) => (HeaderName::from_static("api-key"), secret.to_owned()),
+    };
+    let unfit = |_| Failure::new(Class::KeyDead, "a key has characters that no header can carry");
+    let mut value = HeaderValue::from_str(&value).map_err(unfit)?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(headers)
+}
+
+/// The headers of a provider's answer that the client gets too.
+pub(super) fn down(provider: &HeaderMap) -> HeaderMap {
+    let goes = |name: &str| DOWN.contains(&name) || DOWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    provider.iter().filter(|(name, _)| goes(name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The content type of a passed answer: the provider's own, else what the dialect says.
+pub(super) fn content_type(provider: &HeaderMap, wire: Wire, stream: bool) -> HeaderValue {
+    let own = provider.get(header::CONTENT_TYPE).cloned();
+    own.unwrap_or_else(|| HeaderValue::from_static(wire.content_type(stream)))
+}
+
+/// Proxies between us and the client must not keep a stream back.
+pub(super) fn for_stream(headers: &mut HeaderMap, dialect: Dialect) {
+    if dialect == Dialect::OpenAi {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+}

@@ -1,0 +1,381 @@
+//! The client speaks the provider's own wire: bytes go through as they are.
+//!
+//! The start of an answer is held until its first content, since several providers report failures inside a 200; then it is
+//! handed on as it came. From then on the bytes are only watched: for token counts, for the end, and for a cut.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::ask::as_typed;
+use super::body::{BodyError, streamed};
+use super::exchange::Context;
+use super::{Ask, Body, full, headers, upstream};
+use crate::catalogue::Target;
+use crate::chat::{Class, Event, Failure, Usage};
+use crate::dialect::{Decoder, Framer, Framing, Record, Wire};
+use crate::json::Json;
+use crate::observe::Meter;
+
+/// The body to send: the client's own with the provider's name of the model, and what the provider's `must` rules change.
+pub(super) fn request(ask: &Ask, target: &Target) -> Bytes {
+    let provider = &target.provider;
+    let model = if provider.is_local { as_typed(&ask.model, &target.model) } else { target.model.as_str().into() };
+    provider.rules.apply(ask.spliced(&model), &target.model, true).body
+}
+
+/// The answer to hand on, once its start shows that it is one.
+pub(super) async fn answer(
+    context: &Context<'_>,
+    ask: &Ask,
+    response: Response<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let (head, body) = response.into_parts();
+    let is_stream = ask.stream && !is_json(&head.headers, ask.wire);
+    let mut held = Held::new(body, context);
+    let body = if is_stream {
+        held.until_content(context, &head.headers).await?;
+        let meter = Arc::clone(context.meter);
+        streamed(held.flow(ask.wire, meter), Flow::step)
+    } else {
+        held.until_answer(context, &head.headers).await?;
+        held.whole(ask.wire, Arc::clone(context.meter))
+    };
+    let mut answer = Response::new(body);
+    *answer.status_mut() = head.status;
+    *answer.headers_mut() = headers::down(&head.headers);
+    let content_type = headers::content_type(&head.headers, ask.wire, is_stream);
+    answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if is_stream {
+        headers::for_stream(answer.headers_mut(), ask.wire.dialect());
+    }
+    Ok(answer)
+}
+
+/// A stream was asked for, and one JSON body comes: an error, or a server that can't stream.
+fn is_json(headers: &HeaderMap, wire: Wire) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    wire.framing() == Framing::Sse && content_type.starts_with("application/json")
+}
+
+/// The start of an answer, kept back.
+struct Held {
+    body: Incoming,
+    pieces: VecDeque<Bytes>,
+    size: usize,
+    is_ended: bool,
+    silence: Duration,
+    hold_until: Instant,
+    size_max: usize,
+    record_bytes_max: usize,
+}
+
+impl Held {
+    fn new(body: Incoming, context: &Context<'_>) -> Held {
+        let limits = &context.relay.limits;
+        Held {
+            body,
+            pieces: VecDeque::new(),
+            size: 0,
+            is_ended: false,
+            silence: limits.silence,
+            hold_until: Instant::now() + limits.hold,
+            size_max: limits.hold_bytes_max,
+            record_bytes_max: limits.record_bytes_max,
+        }
+    }
+
+    /// The next piece, kept; `None` at the end of the body and when enough was kept or waited.
+    async fn more(&mut self, context: &Context<'_>) -> Result<Option<Bytes>, Failure> {
+        if self.is_ended || self.size >= self.size_max {
+            return Ok(None);
+        }
+        let next = upstream::next(&mut self.body, self.silence);
+        let Ok(next) = tokio::time::timeout_at(self.hold_until, next).await else { return Ok(None) };
+        let Some(bytes) = next.map_err(|failure| context.named(failure))? else {
+            self.is_ended = true;
+            return Ok(None);
+        };
+        self.size += bytes.len();
+        self.pieces.push_back(bytes.clone());
+        Ok(Some(bytes))
+    }
+
+    /// Reads records until one has content; one that reports a failure fails the try.
+    async fn until_content(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<(), Failure> {
+        let mut framer = Framer::new(context.wire.framing(), self.record_bytes_max);
+        let mut decoder = context.wire.decoder();
+        let mut records = Vec::new();
+        while let Some(bytes) = self.more(context).await? {
+            if framer.push(&bytes, &mut records).is_err() {
+                return Ok(());
+            }
+            for record in records.drain(..) {
+                if has_content(decoder.as_mut(), &record, context, headers)? {
+                    return Ok(());
+                }
+            }
+        }
+        if !self.is_ended {
+            return Ok(());
+        }
+        framer.end(&mut records);
+        for record in records.drain(..) {
+            if has_content(decoder.as_mut(), &record, context, headers)? {
+                return Ok(());
+            }
+        }
+        let mut events = Vec::new();
+        decoder.end(&mut events);
+        match events.into_iter().find_map(failure_of) {
+            Some(_) if self.size > 0 && self.looks_wrong() => Err(context.not_an_answer(&self.joined())),
+            Some(failure) => Err(context.named(failure)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a whole answer until it is there, or so much of it that it is surely one.
+    async fn until_answer(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<(), Failure> {
+        while self.more(context).await?.is_some() {}
+        if !self.is_ended {
+            return if self.looks_wrong() { Err(context.not_an_answer(&self.joined())) } else { Ok(()) };
+        }
+        let whole = self.joined();
+        self.pieces = VecDeque::from([whole.clone()]);
+        let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
+        let mut events = Vec::new();
+        if json.value().get("error").is_some() {
+            context.wire.read_answer(&json, &mut events);
+        }
+        match events.into_iter().find_map(failure_of) {
+            Some(_) => Err(context.judged(200, headers, whole)),
+            None => Ok(()),
+        }
+    }
+
+    /// What begins so is a page or plain text, not a record of any wire.
+    fn looks_wrong(&self) -> bool {
+        let first = self.pieces.iter().flat_map(|piece| piece.iter()).find(|byte| !byte.is_ascii_whitespace());
+        matches!(first, Some(b'<'))
+    }
+
+    fn joined(&self) -> Bytes {
+        match self.pieces.len() {
+            1 => self.pieces.front().cloned().unwrap_or_default(),
+            _ => Bytes::from(self.pieces.iter().flat_map(|piece| piece.iter().copied()).collect::<Vec<u8>>()),
+        }
+    }
+
+    fn flow(self, wire: Wire, meter: Arc<Meter>) -> Flow {
+        Flow { held: self, wire, meter, watch: Watch::default(), is_over: false }
+    }
+
+    /// The answer in one piece where it is all there, else flowing.
+    fn whole(self, wire: Wire, meter: Arc<Meter>) -> Body {
+        if self.is_ended {
+            let whole = self.joined();
+            meter.usage(counts(&whole, wire));
+            meter.finished();
+            return full(whole);
+        }
+        let mut flow = self.flow(wire, meter);
+        flow.watch.is_whole = true;
+        streamed(flow, Flow::step)
+    }
+}
+
+/// Does the record carry content, or an end that is none the worse for having no content?
+fn has_content(
+    decoder: &mut dyn Decoder,
+    record: &Record,
+    context: &Context<'_>,
+    headers: &HeaderMap,
+) -> Result<bool, Failure> {
+    let mut events = Vec::new();
+    decoder.record(record, &mut events);
+    let has_content =
+        events.iter().any(|e| matches!(e, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. }));
+    match events.into_iter().find_map(failure_of) {
+        Some(_)
+            if !has_content && !record.data.trim_ascii_start().starts_with(b"{") && !record.data.starts_with(b"[") =>
+        {
+            Err(context.not_an_answer(&record.data))
+        }
+        Some(_) if !has_content => Err(context.judged(200, headers, record.data.clone())),
+        _ => Ok(has_content),
+    }
+}
+
+fn failure_of(event: Event) -> Option<Failure> {
+    match event {
+        Event::Failure(failure) => Some(failure),
+        _ => None,
+    }
+}
+
+/// An answer that flows through.
+struct Flow {
+    held: Held,
+    wire: Wire,
+    meter: Arc<Meter>,
+    watch: Watch,
+    is_over: bool,
+}
+
+impl Flow {
+    async fn step(mut self) -> Option<(Result<Bytes, BodyError>, Flow)> {
+        if self.is_over {
+            return None;
+        }
+        let next = match self.held.pieces.pop_front() {
+            Some(bytes) => Ok(Some(bytes)),
+            None if self.held.is_ended => Ok(None),
+            None => upstream::next(&mut self.held.body, self.held.silence).await,
+        };
+        match next {
+            Ok(Some(bytes)) => {
+                self.meter.content();
+                self.watch.look(&bytes, self.wire, &self.meter);
+                Some((Ok(bytes), self))
+            }
+            Ok(None) if self.watch.is_fine() => {
+                self.meter.finished();
+                None
+            }
+            Ok(None) => {
+                let message = "the provider ended the stream before the answer was finished";
+                self.broken(&Failure::new(Class::CutAnswer, message))
+            }
+            Err(failure) => self.broken(&failure),
+        }
+    }
+
+    /// The stream's own form of an error, then the end; a whole answer can only be cut.
+    fn broken(mut self, failure: &Failure) -> Option<(Result<Bytes, BodyError>, Flow)> {
+        self.is_over = true;
+        self.meter.broken(failure);
+        if self.watch.is_whole {
+            return Some((Err(BodyError), self));
+        }
+        let mut record = self.watch.separator(self.wire.framing());
+        if let Some(mut encoder) = self.wire.encoder(crate::dialect::Reply::default()) {
+            encoder.event(Event::Failure(failure.clone()), jiff::Timestamp::now(), &mut record);
+        }
+        Some((Ok(Bytes::from(record)), self))
+    }
+}
+
+/// What is seen of bytes that pass.
+#[derive(Default)]
+struct Watch {
+    is_whole: bool,
+    saw_end: bool,
+    /// The last bytes, in case a mark lies across the border.
+    tail: Vec<u8>,
+}
+
+/// So much of a piece is kept to be looked at with the next one; longer than any mark.
+const TAIL: usize = 32;
+
+impl Watch {
+    fn look(&mut self, bytes: &Bytes, wire: Wire, meter: &Meter) {
+        if !self.is_whole && !self.saw_end {
+            let border: Vec<u8> = self.tail.iter().chain(bytes.iter().take(TAIL)).copied().collect();
+            self.saw_end = ends(&border, wire) || ends(bytes, wire);
+        }
+        meter.usage(counts(bytes, wire));
+        let keep = bytes.len().min(TAIL);
+        self.tail.drain(..(self.tail.len() + keep).saturating_sub(TAIL).min(self.tail.len()));
+        self.tail.extend_from_slice(&bytes[bytes.len() - keep..]);
+    }
+
+    fn is_fine(&self) -> bool {
+        self.is_whole || self.saw_end
+    }
+
+    /// What must stand before a record of ours, so that it is one of its own.
+    fn separator(&self, framing: Framing) -> Vec<u8> {
+        match framing {
+            Framing::Sse if self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\n\r\n") => Vec::new(),
+            Framing::Sse => b"\n\n".to_vec(),
+            Framing::Ndjson if self.tail.ends_with(b"\n") || self.tail.is_empty() => Vec::new(),
+            Framing::Ndjson => b"\n".to_vec(),
+        }
+    }
+}
+
+/// Do the bytes hold what only stands at the end of an answer, or an error? A quote inside content is escaped, so it can't
+/// be mistaken.
+fn ends(bytes: &[u8], wire: Wire) -> bool {
+    let marks: &[&str] = match wire {
+        Wire::OpenAiChat | Wire::OpenAiCompletions => &["\"finish_reason\":", "[DONE]", "\"error\":", "error:"],
+        Wire::OllamaChat | Wire::OllamaGenerate => &["\"done\":", "\"error\":"],
+        Wire::Gemini => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
+    };
+    marks.iter().any(|mark| {
+        memchr::memmem::find_iter(bytes, mark).any(|at| {
+            let value = bytes.get(at + mark.len()..).unwrap_or_default().trim_ascii_start();
+            !(value.starts_with(b"null")
+                || value.starts_with(b"false")
+                || value.starts_with(b"\"\"")
+                || (value.is_empty() && mark.ends_with(':')))
+        })
+    })
+}
+
+/// Token counts in bytes that pass: the last ones found.
+fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
+    let (block, prompt, completion) = match wire {
+        Wire::OpenAiChat | Wire::OpenAiCompletions => ("\"usage\"", "\"prompt_tokens\"", "\"completion_tokens\""),
+        Wire::OllamaChat | Wire::OllamaGenerate => ("\"eval_count\"", "\"prompt_eval_count\"", "\"eval_count\""),
+        Wire::Gemini => ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\""),
+    };
+    memchr::memmem::rfind(bytes, block.as_bytes())?;
+    let number = |name: &str| {
+        let at = memchr::memmem::rfind(bytes, name.as_bytes())? + name.len();
+        let digits: String =
+            bytes.get(at..)?.iter().skip_while(|b| matches!(b, b':' | b' ')).map_while(digit).collect();
+        digits.parse().ok()
+    };
+    Some(Usage { prompt: number(prompt), completion: number(completion), ..Usage::default() })
+}
+
+fn digit(byte: &u8) -> Option<char> {
+    byte.is_ascii_digit().then_some(char::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_seen_across_any_border() {
+        let stream = br#"data: {"choices":[{"delta":{"content":"\"finish_reason\":\"stop\""},"finish_reason":null}]}
+
+data: {"choices":[{"delta":{},"finish_reason": "stop"}]}"#;
+        for at in 0..stream.len() {
+            let mut watch = Watch::default();
+            let meter = Meter::default();
+            watch.look(&Bytes::copy_from_slice(&stream[..at]), Wire::OpenAiChat, &meter);
+            let seen_early = watch.saw_end && at < stream.len() - 10;
+            assert!(!seen_early, "an end was seen at {at}");
+            watch.look(&Bytes::copy_from_slice(&stream[at..]), Wire::OpenAiChat, &meter);
+            assert!(watch.is_fine(), "no end was seen, split at {at}");
+        }
+    }
+
+    #[test]
+    fn counts_are_found_where_they_stand() {
+        let body = br#"{"choices":[],"usage":{"prompt_tokens": 12,"completion_tokens":34,"total_tokens":46}}"#;
+        let usage = counts(body, Wire::OpenAiChat).unwrap();
+        assert_eq!((usage.prompt, usage.completion), (Some(12), Some(34)));
+        let line = br#"{"done":true,"prompt_eval_count":5,"prompt_eval_duration":9,"eval_count":7,"eval_duration":8}"#;
+        let usage = counts(line, Wire::OllamaChat).unwrap();
+        assert_eq!((usage.prompt, usage.completion), (Some(5), Some(7)));
+    }
+}

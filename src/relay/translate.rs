@@ -1,0 +1,319 @@
+//! The provider speaks another wire than the client: requests and answers are read into the neutral form and written anew.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::body::{BodyError, streamed};
+use super::exchange::Context;
+use super::{Ask, Body, full, headers, upstream};
+use crate::chat::{self, Class, Event, Failure};
+use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
+use crate::json::Json;
+use crate::observe::Meter;
+
+/// The body to send. What can't be expressed is dropped, counted and said in the debug log, or refused where the operator
+/// wants it strict.
+pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
+    let target = &context.attempt.target;
+    let provider = &target.provider;
+    let mut request = ask.request()?.clone();
+    request.model.clone_from(&target.model);
+    let written = context.wire.write_request(&request, &provider.quirks)?;
+    let ruled = provider.rules.apply(Bytes::from(written.body), &target.model, false);
+    let dropped: Vec<String> = written.dropped.into_iter().chain(ruled.dropped).collect();
+    if !dropped.is_empty() {
+        let names = dropped.join(", ");
+        if context.relay.is_strict {
+            let message = format!("provider '{}' can't be asked for: {names} (strict is on)", provider.prefix);
+            return Err(Failure::new(Class::UnsupportedParameter, message).with_param(names));
+        }
+        tracing::debug!(provider = provider.prefix, model = target.model, "dropped parameters: {names}");
+        context.meter.dropped(dropped.len());
+    }
+    Ok(ruled.body)
+}
+
+/// The answer in the client's wire, once its start shows that it is one.
+pub(super) async fn answer(
+    context: &Context<'_>,
+    ask: &Ask,
+    response: Response<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let (head, body) = response.into_parts();
+    let mut reader = Reader::new(context, body);
+    let body = if ask.stream {
+        let events = reader.until_content(context, &head.headers).await?;
+        streamed(flow(context, ask, reader, events)?, Flow::step)
+    } else {
+        let events = reader.all(context, &head.headers).await?;
+        whole(context, ask, events)?
+    };
+    let mut answer = Response::new(body);
+    *answer.headers_mut() = headers::down(&head.headers);
+    let content_type = HeaderValue::from_static(ask.wire.content_type(ask.stream));
+    answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if ask.stream {
+        headers::for_stream(answer.headers_mut(), ask.wire.dialect());
+    }
+    Ok(answer)
+}
+
+fn whole(context: &Context<'_>, ask: &Ask, events: Vec<Event>) -> Result<Body, Failure> {
+    let answer = chat::fold(events).map_err(|failure| context.named(failure))?;
+    let meter = context.meter;
+    meter.content();
+    meter.usage(Some(answer.usage));
+    meter.finished();
+    Ok(full(ask.wire.write_answer(&answer, &ask.reply(), Timestamp::now())))
+}
+
+fn flow(context: &Context<'_>, ask: &Ask, reader: Reader, events: Vec<Event>) -> Result<Flow, Failure> {
+    let unserved = || Failure::new(Class::Unsupported, "streams in this dialect are not served");
+    let encoder = ask.wire.encoder(ask.reply()).ok_or_else(unserved)?;
+    let meter = Arc::clone(context.meter);
+    Ok(Flow { reader, encoder, meter, events: events.into(), is_over: false })
+}
+
+/// Reads a provider's answer into events: a stream, or one body, whichever comes.
+struct Reader {
+    body: Incoming,
+    framer: Framer,
+    decoder: Box<dyn Decoder>,
+    wire: Wire,
+    silence: Duration,
+    hold_until: Instant,
+    hold_bytes_max: usize,
+    body_bytes_max: usize,
+    read: usize,
+    is_ended: bool,
+}
+
+impl Reader {
+    fn new(context: &Context<'_>, body: Incoming) -> Reader {
+        let limits = &context.relay.limits;
+        Reader {
+            body,
+            framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
+            decoder: context.wire.decoder(),
+            wire: context.wire,
+            silence: limits.silence,
+            hold_until: Instant::now() + limits.hold,
+            hold_bytes_max: limits.hold_bytes_max,
+            body_bytes_max: limits.body_bytes_max,
+            read: 0,
+            is_ended: false,
+        }
+    }
+
+    /// Events up to the first with content. A failure before it fails the try.
+    async fn until_content(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
+        if is_one_body(headers) {
+            return self.one_body(context, headers).await;
+        }
+        let mut events = Vec::new();
+        while !events.iter().any(has_content) {
+            let hold_until = self.hold_until;
+            let Ok(records) = tokio::time::timeout_at(hold_until, self.records()).await else { break };
+            let is_end = self.is_ended;
+            self.decode(records.map_err(|failure| context.named(failure))?, &mut events, context, headers)?;
+            if is_end || self.read > self.hold_bytes_max {
+                break;
+            }
+        }
+        Ok(events)
+    }
+
+    /// All events of an answer that the client wants whole.
+    async fn all(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
+        let is_stream = content_type(headers).starts_with("text/event-stream");
+        if !is_stream {
+            return self.one_body(context, headers).await;
+        }
+        let mut events = Vec::new();
+        while !self.is_ended {
+            let records = self.records().await.map_err(|failure| context.named(failure))?;
+            self.decode(records, &mut events, context, headers)?;
+            if self.read > self.body_bytes_max {
+                let message = format!("its answer is larger than {} bytes", self.body_bytes_max);
+                return Err(context.named(Failure::new(Class::BadAnswer, message)));
+            }
+        }
+        Ok(events)
+    }
+
+    /// The events of an answer that is one JSON value.
+    async fn one_body(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = upstream::next(&mut self.body, self.silence).await.map_err(|f| context.named(f))? {
+            whole.extend_from_slice(&bytes);
+            if whole.len() > self.body_bytes_max {
+                let message = format!("its answer is larger than {} bytes", self.body_bytes_max);
+                return Err(context.named(Failure::new(Class::BadAnswer, message)));
+            }
+        }
+        self.is_ended = true;
+        let whole = Bytes::from(whole);
+        let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
+        let mut events = Vec::new();
+        self.wire.read_answer(&json, &mut events);
+        match events.iter().find_map(failure) {
+            Some(failure) => Err(self.judged(failure, context, headers, whole)),
+            None => Ok(events),
+        }
+    }
+
+    /// The next records, at least one unless the body is over.
+    async fn records(&mut self) -> Result<Vec<Record>, Failure> {
+        let mut records = Vec::new();
+        while records.is_empty() && !self.is_ended {
+            match upstream::next(&mut self.body, self.silence).await? {
+                Some(bytes) => {
+                    self.read += bytes.len();
+                    let too_long = |e: crate::dialect::framing::TooLong| Failure::new(Class::BadAnswer, e.to_string());
+                    self.framer.push(&bytes, &mut records).map_err(too_long)?;
+                }
+                None => {
+                    self.is_ended = true;
+                    self.framer.end(&mut records);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Decodes records; a failure that comes before any content fails the try.
+    fn decode(
+        &mut self,
+        records: Vec<Record>,
+        events: &mut Vec<Event>,
+        context: &Context<'_>,
+        headers: &HeaderMap,
+    ) -> Result<(), Failure> {
+        for record in records {
+            let before = events.len();
+            self.decoder.record(&record, events);
+            let failed = events[before..].iter().find_map(failure);
+            if let Some(failure) = failed.filter(|_| !events.iter().any(has_content)) {
+                return Err(self.judged(failure, context, headers, record.data));
+            }
+        }
+        if self.is_ended {
+            self.decoder.end(events);
+            let failed = events.iter().find_map(failure).cloned();
+            if let Some(failure) = failed.filter(|_| !events.iter().any(has_content)) {
+                return Err(context.named(failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a failure inside a 200 means: by the provider's rules where its body says so, else as the decoder found it.
+    fn judged(&self, failure: &Failure, context: &Context<'_>, headers: &HeaderMap, body: Bytes) -> Failure {
+        if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
+            return context.not_an_answer(&body);
+        }
+        if failure.class == Class::Blocked {
+            return context.named(failure.clone());
+        }
+        let error = context.dialect().read_error(200, &body);
+        if error.message.is_empty() && error.marks.is_empty() {
+            return context.named(failure.clone());
+        }
+        context.judged(200, headers, body)
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// A stream was asked for, and one JSON body comes.
+fn is_one_body(headers: &HeaderMap) -> bool {
+    content_type(headers).starts_with("application/json")
+}
+
+fn has_content(event: &Event) -> bool {
+    matches!(event, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. })
+}
+
+fn failure(event: &Event) -> Option<&Failure> {
+    match event {
+        Event::Failure(failure) => Some(failure),
+        _ => None,
+    }
+}
+
+/// A stream on its way from one wire to the other.
+struct Flow {
+    reader: Reader,
+    encoder: Box<dyn Encoder>,
+    meter: Arc<Meter>,
+    events: VecDeque<Event>,
+    is_over: bool,
+}
+
+impl Flow {
+    async fn step(mut self) -> Option<(Result<Bytes, BodyError>, Flow)> {
+        let mut out = Vec::new();
+        while out.is_empty() {
+            if self.is_over {
+                return None;
+            }
+            self.write(&mut out);
+            if !out.is_empty() || self.is_over {
+                continue;
+            }
+            if self.reader.is_ended {
+                self.encoder.end(Timestamp::now(), &mut out);
+                self.meter.finished();
+                self.is_over = true;
+                continue;
+            }
+            self.read().await;
+        }
+        Some((Ok(Bytes::from(out)), self))
+    }
+
+    /// Writes the events that wait.
+    fn write(&mut self, out: &mut Vec<u8>) {
+        while let Some(event) = self.events.pop_front() {
+            match &event {
+                Event::Delta { .. } => self.meter.content(),
+                Event::Usage(usage) => self.meter.usage(Some(*usage)),
+                Event::Failure(failure) => {
+                    self.meter.broken(failure);
+                    self.is_over = true;
+                }
+                _ => {}
+            }
+            self.encoder.event(event, Timestamp::now(), out);
+            if self.is_over {
+                self.events.clear();
+            }
+        }
+    }
+
+    /// Reads on; trouble is one more event.
+    async fn read(&mut self) {
+        let mut events = Vec::new();
+        match self.reader.records().await {
+            Ok(records) => {
+                for record in records {
+                    self.reader.decoder.record(&record, &mut events);
+                }
+                if self.reader.is_ended {
+                    self.reader.decoder.end(&mut events);
+                }
+            }
+            Err(failure) => events.push(Event::Failure(failure)),
+        }
+        self.events.extend(events);
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests that a model answers: from the body to the answer, and the record of it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+
+use super::{Gateway, reply};
+use crate::catalogue::Route;
+use crate::chat::Failure;
+use crate::dialect::{Dialect, Wire, ollama};
+use crate::json::splice::{self, Edit};
+use crate::observe::{Meter, Record, Recorder};
+use crate::relay::{Ask, Body, BodyError};
+
+/// Without any list from the last run, the first requests wait that long for discovery.
+const DISCOVERY_WAIT: Duration = Duration::from_secs(3);
+
+const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-polyllama-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-polyllama-attempts");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Waits for the first lists, and for new ones of local servers.
+pub(super) async fn wait_for_lists(gateway: &Gateway) {
+    gateway.discovery.ready_within(DISCOVERY_WAIT).await;
+    gateway.discovery.refresh_local().await;
+}
+
+/// What a model's name means; one that is unknown may be known once the lists are there.
+pub(super) async fn look_up(gateway: &Gateway, name: &str) -> Result<Route, Failure> {
+    let discovery = &gateway.discovery;
+    let at_once = discovery.catalogue().look_up(name);
+    // A guess made before the lists are there would not be made after.
+    if discovery.is_ready() && at_once.is_ok() {
+        return at_once;
+    }
+    wait_for_lists(gateway).await;
+    discovery.catalogue().look_up(name)
+}
+
+/// Answers a request in a wire that clients speak.
+pub(super) async fn answer(
+    gateway: &Gateway,
+    wire: Wire,
+    headers: &HeaderMap,
+    body: Bytes,
+    meter: &Arc<Meter>,
+    record: &mut Record,
+) -> Response<Body> {
+    let ask = match Ask::new(wire, body, headers.clone()) {
+        Ok(ask) => ask,
+        Err(failure) => return reply::failure(wire.dialect(), &failure),
+    };
+    record.model.clone_from(&ask.model);
+    let is_stream = ask.stream;
+    match routed(gateway, ask, meter, record).await {
+        Ok(response) => response,
+        Err(failure) => reply::completion_failure(wire, is_stream, &failure),
+    }
+}
+
+async fn routed(
+    gateway: &Gateway,
+    mut ask: Ask,
+    meter: &Arc<Meter>,
+    record: &mut Record,
+) -> Result<Response<Body>, Failure> {
+    let route = match look_up(gateway, &ask.model).await {
+        Ok(route) => route,
+        // What is wrong with the request comes before what is wrong with the name.
+        Err(unknown) => return Err(ask.request().err().unwrap_or(unknown)),
+    };
+    if let Some(loaded) = load(gateway, &mut ask, &route)? {
+        meter.finished();
+        return Ok(loaded);
+    }
+    let (model, wire, is_stream) = (ask.model.clone(), ask.wire, ask.stream);
+    let answered = gateway.relay.answer(ask, route, Arc::clone(meter)).await;
+    record.attempts = answered.attempts;
+    record.reasons = answered.reasons;
+    let target_notes = answered.target.as_ref().map(|target| {
+        record.used = format!("{}:{}", target.provider.prefix, target.model);
+        if !target.provider.is_local && answered.outcome.is_ok() {
+            gateway.running.used(&model);
+        }
+        [(PROVIDER, target.provider.prefix.clone()), (MODEL, target.model.clone())]
+    });
+    let told = |failure: Failure| reply::completion_failure(wire, is_stream, &failure);
+    let mut response = answered.outcome.unwrap_or_else(told);
+    let notes = target_notes.into_iter().flatten().chain([(ATTEMPTS, answered.attempts.to_string())]);
+    for (name, value) in notes {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// Ollama's requests to load or unload a model: nothing to do for a model that runs elsewhere.
+fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Response<Body>>, Failure> {
+    let is_local = route.targets.first().is_some_and(|target| target.provider.is_local);
+    if ask.wire.dialect() != Dialect::Ollama || is_local {
+        return Ok(None);
+    }
+    let Some(load) = ollama::request::load_of(ask.request()?) else { return Ok(None) };
+    match load {
+        ollama::request::Load::Load => gateway.running.used(&ask.model),
+        ollama::request::Load::Unload => gateway.running.unloaded(&ask.model),
+    }
+    let body = ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now());
+    Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
+}
+
+/// A body with another model's name under `model` and `name`, the rest as it came.
+pub(super) fn with_model(body: &Bytes, asked: &str, model: &str) -> Bytes {
+    let same =
+        |a: &str, b: &str| a.trim().trim_end_matches(":latest").eq_ignore_ascii_case(b.trim_end_matches(":latest"));
+    if same(asked, model) {
+        return body.clone();
+    }
+    let members = splice::members(body).unwrap_or_default();
+    let quoted = serde_json::to_string(model).unwrap_or_default();
+    let names = |key: &str| key.eq_ignore_ascii_case("model") || key.eq_ignore_ascii_case("name");
+    let is_named = |(_, member): &(usize, &splice::Member)| names(&member.key) && member.value.len() > 2;
+    let edits: Vec<Edit> =
+        members.iter().enumerate().filter(is_named).map(|(index, _)| Edit::Value(index, quoted.clone())).collect();
+    splice::apply(body, &members, &edits)
+}
+
+/// The response with its id, and a record written when its body has gone or the client has.
+pub(super) fn recorded(
+    gateway: &Gateway,
+    response: Response<Body>,
+    mut record: Record,
+    meter: Arc<Meter>,
+) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    match head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
+        Some(id) => record.id = id.to_owned(),
+        None => {
+            if let Ok(id) = HeaderValue::from_str(&record.id) {
+                head.headers.insert(REQUEST_ID, id);
+            }
+        }
+    }
+    record.status = head.status.as_u16();
+    let recorder = gateway.recorder.clone();
+    Response::from_parts(head, Recorded { body, record: Some(record), meter, recorder }.boxed_unsync())
+}
+
+/// A body that writes its record when it is dropped.
+struct Recorded {
+    body: Body,
+    record: Option<Record>,
+    meter: Arc<Meter>,
+    recorder: Recorder,
+}
+
+impl HttpBody for Recorded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        let Some(mut record) = self.record.take() else { return };
+        record.outcome = self.meter.outcome();
+        record.reasons.extend(self.meter.broken_class().map(|class| format!("{class:?}")));
+        record.first_content = self.meter.first_content();
+        record.total = self.meter.elapsed();
+        (record.prompt_tokens, record.completion_tokens) = self.meter.tokens();
+        record.dropped = self.meter.dropped_count();
+        self.recorder.record(record);
+    }
+}

@@ -1,0 +1,78 @@
+//! Ollama's lists and details. Models of an Ollama server are described by that server, all others from what is known.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+
+use super::{Gateway, completion, reply};
+use crate::dialect::{Dialect, ollama};
+use crate::json::{Json, Style, Writer};
+use crate::model::Model;
+use crate::relay::Body;
+
+/// `/api/version`
+pub(super) fn version() -> Response<Body> {
+    reply::content(200, reply::JSON_UTF8, ollama::models::write_version())
+}
+
+/// `/api/status`: Ollama's own cloud is not switched off here.
+pub(super) fn status() -> Response<Body> {
+    reply::content(200, reply::JSON_UTF8, r#"{"cloud":{"disabled":false,"source":"none"}}"#)
+}
+
+/// `/api/tags`
+pub(super) async fn tags(gateway: &Gateway) -> Response<Body> {
+    completion::wait_for_lists(gateway).await;
+    let catalogue = gateway.discovery.catalogue();
+    let rows: Vec<&Model> = catalogue.models().iter().map(AsRef::as_ref).collect();
+    reply::content(200, reply::JSON_UTF8, ollama::models::write_tags(&rows, gateway.started))
+}
+
+/// `/api/ps`: what the Ollama servers run, then what was used lately elsewhere.
+pub(super) async fn running(gateway: &Gateway) -> Response<Body> {
+    let mut rows: Vec<Json> = Vec::new();
+    for provider in gateway.discovery.providers().iter().filter(|provider| provider.is_local) {
+        // A server that does not answer runs nothing that could be shown.
+        if let Ok(body) = gateway.relay.fetch(provider, Dialect::Ollama, "/api/ps").await {
+            rows.extend(rows_of(body));
+        }
+    }
+    let catalogue = gateway.discovery.catalogue();
+    let used = gateway.running.list();
+    let models: Vec<_> = used.iter().filter_map(|(name, until)| Some((catalogue.model(name).ok()?, *until))).collect();
+    let shown: Vec<ollama::models::Running<'_>> =
+        models.iter().map(|(model, expires_at)| ollama::models::Running { model, expires_at: *expires_at }).collect();
+    rows.extend(rows_of(Bytes::from(ollama::models::write_ps(&shown))));
+    let mut writer = Writer::new(Style::Go);
+    writer.object(|w| w.key("models").array(|w| rows.iter().for_each(|row| w.json(row))));
+    reply::content(200, reply::JSON_UTF8, writer.into_bytes())
+}
+
+fn rows_of(body: Bytes) -> Vec<Json> {
+    let Ok(json) = Json::parse(body) else { return Vec::new() };
+    json.value().get("models").map(|rows| rows.items().map(|row| row.to_json()).collect()).unwrap_or_default()
+}
+
+/// `/api/show`
+pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) -> Response<Body> {
+    let asked = match ollama::models::read_show(&body) {
+        Ok(asked) => asked,
+        Err(failure) => return reply::failure(Dialect::Ollama, &failure),
+    };
+    let route = match completion::look_up(gateway, &asked).await {
+        Ok(route) => route,
+        Err(failure) => return reply::failure(Dialect::Ollama, &failure),
+    };
+    if let Some(target) = route.targets.iter().find(|target| target.provider.is_local) {
+        let body = completion::with_model(&body, &asked, &target.model);
+        let forwarded = gateway.relay.forward(&target.provider, Dialect::Ollama, Method::POST, "/api/show", body).await;
+        return forwarded.unwrap_or_else(|failure| reply::failure(Dialect::Ollama, &failure));
+    }
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    match gateway.discovery.catalogue().model(&asked) {
+        Ok(model) => {
+            let details = ollama::models::write_show(&model, &asked, gateway.started, agent);
+            reply::content(200, reply::JSON_UTF8, details)
+        }
+        Err(failure) => reply::failure(Dialect::Ollama, &failure),
+    }
+}

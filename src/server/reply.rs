@@ -1,0 +1,55 @@
+//! Answers that the gateway writes itself, and failures in the client's dialect.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::chat::{Class, Failure};
+use crate::dialect::{Dialect, Framing, Wire};
+use crate::relay::{Body, full};
+
+/// Ollama's content type for JSON.
+pub(super) const JSON_UTF8: &str = "application/json; charset=utf-8";
+
+/// OpenAI's.
+pub(super) const JSON: &str = "application/json";
+
+/// A body with its content type.
+pub(super) fn content(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(full(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A status and nothing else.
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+/// A failure, in the client's dialect.
+pub(super) fn failure(dialect: Dialect, failure: &Failure) -> Response<Body> {
+    let content_type = if dialect == Dialect::Ollama { JSON_UTF8 } else { JSON };
+    let body = failure.body.clone().unwrap_or_else(|| Bytes::from(dialect.write_error(failure)));
+    let mut response = content(failure.status, content_type, body);
+    if let Some(wait) = failure.retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if failure.class == Class::Unauthorized {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// A failure of a request that a model should have answered. Ollama leaves the charset out where a stream was asked for and
+/// its runner failed.
+pub(super) fn completion_failure(wire: Wire, is_stream: bool, told: &Failure) -> Response<Body> {
+    let mut response = failure(wire.dialect(), told);
+    let is_runner = !matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
+    if wire.framing() == Framing::Ndjson && is_stream && is_runner {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    }
+    response
+}

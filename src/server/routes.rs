@@ -1,0 +1,245 @@
+//! Which path is served by what, and what every request goes through before and after.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::guard::Verdict;
+use super::reply;
+use super::{Gateway, completion, input, ollama, openai, operation};
+use crate::chat::{Class, Failure};
+use crate::dialect::{Dialect, Wire};
+use crate::observe::{Meter, Record};
+use crate::relay::Body;
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Root,
+    Health,
+    Ready,
+    Version,
+    Status,
+    Tags,
+    Running,
+    Show,
+    Completion(Wire),
+    Models,
+    /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
+    Later(Dialect),
+}
+
+/// The routes: path, methods as Ollama writes them in `Allow`, and what it is.
+const ROUTES: [(&str, &str, Route); 36] = [
+    ("/", "HEAD, GET", Route::Root),
+    ("/healthz", "HEAD, GET", Route::Health),
+    ("/readyz", "HEAD, GET", Route::Ready),
+    ("/api/version", "HEAD, GET", Route::Version),
+    ("/api/status", "GET", Route::Status),
+    ("/api/tags", "HEAD, GET", Route::Tags),
+    ("/api/models", "HEAD, GET", Route::Tags),
+    ("/api/ps", "GET", Route::Running),
+    ("/api/show", "POST", Route::Show),
+    ("/api/chat", "POST", Route::Completion(Wire::OllamaChat)),
+    ("/api/generate", "POST", Route::Completion(Wire::OllamaGenerate)),
+    ("/api/embed", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/embeddings", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/pull", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/push", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/create", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/copy", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/delete", "DELETE", Route::Later(Dialect::Ollama)),
+    ("/api/blobs/*", "HEAD, POST", Route::Later(Dialect::Ollama)),
+    ("/api/me", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/signout", "POST", Route::Later(Dialect::Ollama)),
+    ("/api/experimental/*", "GET, POST", Route::Later(Dialect::Ollama)),
+    ("/v1/chat/completions", "POST", Route::Completion(Wire::OpenAiChat)),
+    ("/v1/completions", "POST", Route::Completion(Wire::OpenAiCompletions)),
+    ("/v1/models", "HEAD, GET", Route::Models),
+    ("/v1/models/*", "HEAD, GET", Route::Models),
+    ("/v1/embeddings", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/responses", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/messages", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/messages/count_tokens", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/audio/*", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/images/*", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/moderations", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/rerank", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/fim/completions", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1beta/*", "GET, POST", Route::Later(Dialect::Gemini)),
+];
+
+/// Answers one request.
+pub(super) async fn handle(
+    gateway: &Arc<Gateway>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let path = clean(head.uri.path());
+    let found = ROUTES.iter().find(|(pattern, _, _)| fits(pattern, &path));
+    let allow = found.map(|(_, methods, _)| *methods);
+    let cors = match gateway.guard.check(&head.method, &head.uri, &head.headers, local.ip(), allow) {
+        Verdict::Answer(response) => return response,
+        Verdict::Pass(cors) => cors,
+    };
+    let mut response = match found {
+        None => text(StatusCode::NOT_FOUND, "404 page not found", "text/plain"),
+        Some((_, methods, _)) if !is_allowed(methods, &head.method) => not_allowed(methods),
+        Some((_, _, route)) => {
+            let visit = Visit { gateway, path: &path, head: &head, peer };
+            visit.answer(*route, body).await
+        }
+    };
+    response.headers_mut().extend(cors);
+    response
+}
+
+/// One request at its route.
+struct Visit<'a> {
+    gateway: &'a Arc<Gateway>,
+    path: &'a str,
+    head: &'a http::request::Parts,
+    peer: SocketAddr,
+}
+
+impl Visit<'_> {
+    async fn answer(&self, route: Route, body: Incoming) -> Response<Body> {
+        if let Err(looped) = self.gateway.relay.upstream().check_hops(&self.head.headers) {
+            let mut response = reply::failure(Dialect::OpenAi, &looped);
+            *response.status_mut() = StatusCode::LOOP_DETECTED;
+            return response;
+        }
+        let is_open = matches!(route, Route::Root | Route::Health);
+        let who = match self.gateway.guard.identify(&self.head.headers) {
+            Err(_) if is_open => String::new(),
+            Err(failure) => return reply::failure(dialect_of(route), &failure),
+            Ok(0) => self.peer.ip().to_string(),
+            Ok(key) => format!("{}#{key}", self.peer.ip()),
+        };
+        let gateway = self.gateway;
+        match route {
+            Route::Root => operation::root(gateway, &self.head.headers),
+            Route::Health => text(StatusCode::OK, "ok", "text/plain; charset=utf-8"),
+            Route::Ready => operation::ready(gateway),
+            Route::Version => ollama::version(),
+            Route::Status => ollama::status(),
+            Route::Tags => ollama::tags(gateway).await,
+            Route::Running => ollama::running(gateway).await,
+            Route::Show => {
+                self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
+            }
+            Route::Completion(wire) => self.complete(wire, body, who).await,
+            Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
+            Route::Later(dialect) => later(dialect, self.path),
+        }
+    }
+
+    async fn with_body<F>(
+        &self,
+        dialect: Dialect,
+        body: Incoming,
+        answer: impl FnOnce(bytes::Bytes) -> F,
+    ) -> Response<Body>
+    where
+        F: Future<Output = Response<Body>>,
+    {
+        match input::read(&self.head.headers, body, &self.gateway.limits).await {
+            Ok(body) => answer(body).await,
+            Err(failure) => reply::failure(dialect, &failure),
+        }
+    }
+
+    async fn complete(&self, wire: Wire, body: Incoming, who: String) -> Response<Body> {
+        let meter = Arc::new(Meter::default());
+        let mut record = Record::new(self.path, wire.dialect().name(), who);
+        let headers = &self.head.headers;
+        let response = match input::read(headers, body, &self.gateway.limits).await {
+            Ok(body) => completion::answer(self.gateway, wire, headers, body, &meter, &mut record).await,
+            Err(failure) => reply::failure(wire.dialect(), &failure),
+        };
+        completion::recorded(self.gateway, response, record, meter)
+    }
+}
+
+/// The path that is meant: without doubled and trailing slashes, with escapes read, and with the prefixes undone that people
+/// paste into a base URL.
+fn clean(path: &str) -> String {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
+    let parts: &[&str] = match parts.as_slice() {
+        ["v1", "v1" | "api", ..] | ["api", "v1" | "api", ..] => &parts[1..],
+        all => all,
+    };
+    format!("/{}", parts.join("/"))
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => path.len() > start.len() && path.starts_with(start),
+        None => pattern == path,
+    }
+}
+
+fn is_allowed(methods: &str, method: &Method) -> bool {
+    methods.split(", ").any(|allowed| allowed == method.as_str())
+}
+
+fn not_allowed(methods: &'static str) -> Response<Body> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed", "text/plain");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+fn text(status: StatusCode, body: &'static str, content_type: &'static str) -> Response<Body> {
+    reply::content(status.as_u16(), content_type, body)
+}
+
+fn later(dialect: Dialect, path: &str) -> Response<Body> {
+    let message = format!("{path} is not served by this version of polyllama");
+    reply::failure(dialect, &Failure::new(Class::Unsupported, message).with_code("not_implemented"))
+}
+
+fn dialect_of(route: Route) -> Dialect {
+    match route {
+        Route::Models => Dialect::OpenAi,
+        Route::Completion(wire) => wire.dialect(),
+        Route::Later(dialect) => dialect,
+        Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
+        Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasted_paths_mean_what_they_look_like() {
+        for (path, want) in [
+            ("/", "/"),
+            ("/api/tags/", "/api/tags"),
+            ("//api//chat", "/api/chat"),
+            ("/v1/v1/models", "/v1/models"),
+            ("/v1/api/tags", "/api/tags"),
+            ("/api/v1/models", "/v1/models"),
+            ("/api/%76ersion", "/api/version"),
+            ("/v1/models/google%3Agemini-pro", "/v1/models/google:gemini-pro"),
+            ("/v1/models/openrouter:a%2Fb:free", "/v1/models/openrouter:a/b:free"),
+        ] {
+            assert_eq!(clean(path), want);
+        }
+    }
+
+    #[test]
+    fn every_route_is_found_by_its_own_path() {
+        for (pattern, _, route) in ROUTES {
+            let path = pattern.replace('*', "x/y");
+            let found = ROUTES.iter().find(|(pattern, _, _)| fits(pattern, &path)).map(|(_, _, route)| *route);
+            assert_eq!(found, Some(route), "{pattern}");
+        }
+    }
+}
