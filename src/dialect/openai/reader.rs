@@ -180,6 +180,10 @@ impl Choice {
         if let Some(content) = message.get("content") {
             self.content(content, events)?;
         }
+        // Spoken answers have no neutral form; what was said has.
+        if let Some(spoken) = message.path(&["audio", "transcript"]).and_then(filled) {
+            self.add(Open::Text, spoken, events)?;
+        }
         if let Some(refusal) = message.get("refusal").and_then(filled) {
             self.add(Open::Refusal, refusal, events)?;
         }
