@@ -54,13 +54,15 @@ impl Reader {
             return self.fail(failure, events);
         }
         self.start(value, events);
-        let choices = value.get("choices").map(Value::items).into_iter().flatten();
-        for (position, choice) in (0..).zip(choices) {
+        let [choices, usage, x_groq] = pick(value, ["choices", "usage", "x_groq"]);
+        for (position, choice) in (0..).zip(choices.map(Value::items).into_iter().flatten()) {
             if let Err(failure) = self.choice(choice, position, is_whole, events) {
                 return self.fail(failure, events);
             }
         }
-        self.usage(value, events);
+        let in_choice = || choices?.items().next()?.get("usage");
+        let beside = || x_groq?.get("usage");
+        self.usage(usage.or_else(in_choice).or_else(beside), events);
     }
 
     /// All that comes from here on is nothing.
@@ -138,9 +140,7 @@ impl Reader {
     }
 
     /// Some providers repeat a running count in each chunk: only a change is told.
-    fn usage(&mut self, value: Value<'_>, events: &mut Vec<Event>) {
-        let in_choice = || value.get("choices")?.items().next()?.get("usage");
-        let found = value.get("usage").or_else(in_choice).or_else(|| value.path(&["x_groq", "usage"]));
+    fn usage(&mut self, found: Option<Value<'_>>, events: &mut Vec<Event>) {
         let usage = found.map(read_usage).filter(|usage| *usage != Usage::default());
         if usage.is_some() && usage != self.usage {
             self.usage = usage;
