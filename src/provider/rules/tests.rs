@@ -454,7 +454,7 @@ fn the_providers_words_are_kept() {
     assert_eq!((failure.message.as_str(), failure.status, failure.fault), ("bad", 422, Fault::Client));
     let kept = (failure.code.as_deref(), failure.kind.as_deref(), failure.param.as_deref());
     assert_eq!(kept, (Some("c"), Some("k"), Some("p")));
-    assert!(failure.body.is_none());
+    assert!(failure.told.is_none());
 }
 
 #[test]
