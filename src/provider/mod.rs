@@ -151,3 +151,38 @@ impl Provider {
 
 /// The providers that are on, in the order in which a bare name is looked up.
 pub type Providers = Arc<[Arc<Provider>]>;
+
+#[cfg(test)]
+impl Provider {
+    /// A provider with one OpenAI face, for tests of what is built on providers.
+    pub(crate) fn sample(prefix: &str, keys: &[&str]) -> Provider {
+        let credential = |key: &&str| credentials::Credential { secret: (*key).to_owned().into(), is_token: false };
+        Provider {
+            prefix: prefix.to_owned(),
+            other_prefixes: Vec::new(),
+            faces: vec![Face {
+                dialect: Dialect::OpenAi,
+                base_url: format!("https://{prefix}.test/v1"),
+                auth: Auth::Bearer,
+                operations: vec![Operation::Chat],
+                passes: true,
+                takes_token: false,
+                models_path: None,
+            }],
+            pool: Pool::new(keys.iter().map(credential).collect()),
+            key_env: vec!["SAMPLE_API_KEY".to_owned()],
+            key_files: Vec::new(),
+            is_keyless: keys.is_empty(),
+            is_optional: false,
+            is_local: false,
+            static_models: Vec::new(),
+            check_path: None,
+            include: None,
+            exclude: None,
+            way: None,
+            rules: Rules::default(),
+            quirks: Quirks::default(),
+            headers: Vec::new(),
+        }
+    }
+}

@@ -175,7 +175,10 @@ impl Attempts {
     /// The failure that says most to the client: what the last target answered, or, where the keys are at fault, what was
     /// tried.
     fn verdict(&self) -> Failure {
-        let Some(last) = self.failures.last() else { return self.no_key() };
+        let Some(last) = self.failures.last() else {
+            let late = || Failure::new(Class::Timeout, "the time for this request was over before it could be sent");
+            return if self.is_over { late() } else { self.no_key() };
+        };
         if after(last.failure.class) != After::NextKey {
             return last.failure.clone();
         }
@@ -219,5 +222,103 @@ impl Attempts {
         verdict.message =
             format!("provider '{}': none of its {keys} key(s) could answer ({tried}){wait}{said}", provider.prefix);
         verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::provider::Provider;
+
+    fn route(providers: &[(&str, &[&str])]) -> Route {
+        let target = |(prefix, keys): &(&str, &[&str])| Target {
+            provider: Arc::new(Provider::sample(prefix, keys)),
+            model: "m".to_owned(),
+        };
+        Route { targets: providers.iter().map(target).collect() }
+    }
+
+    /// Plays a story: each failure answers one try; says what was tried and how it ended.
+    fn play(route: Route, failures: Vec<Failure>) -> (Vec<String>, Option<Failure>) {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(route, now + Duration::from_secs(600));
+        let mut failures = failures.into_iter();
+        let mut tried = Vec::new();
+        loop {
+            match attempts.next(now) {
+                Next::GiveUp(failure) => return (tried, Some(failure)),
+                Next::Send(attempt) => {
+                    let pause = if attempt.pause.is_zero() { "" } else { " later" };
+                    let secret = attempt.credential.secret.expose_secret();
+                    tried.push(format!("{} {secret}{pause}", attempt.target.provider.prefix));
+                    match failures.next() {
+                        Some(failure) => attempts.failed(attempt.key, failure, now),
+                        None => return (tried, None),
+                    }
+                }
+            }
+        }
+    }
+
+    fn fails(class: Class) -> Failure {
+        Failure::new(class, "its words")
+    }
+
+    #[test]
+    fn a_key_that_fails_makes_room_for_the_next_at_once() {
+        let story = vec![fails(Class::KeyDead), fails(Class::NoMoney), fails(Class::RateLimited)];
+        let (tried, end) = play(route(&[("a", &["k1", "k2", "k3", "k4"])]), story);
+        assert_eq!(tried, ["a k1", "a k2", "a k3", "a k4"]);
+        assert!(end.is_none());
+    }
+
+    #[test]
+    fn when_no_key_could_answer_it_says_who_and_how_many() {
+        let mut limited = fails(Class::RateLimited);
+        limited.retry_after = Some(Duration::from_secs(7));
+        let (tried, end) = play(route(&[("a", &["k1", "k2"])]), vec![fails(Class::KeyDead), limited]);
+        assert_eq!(tried, ["a k1", "a k2"]);
+        let end = end.unwrap();
+        assert_eq!((end.class, end.status, end.retry_after), (Class::RateLimited, 429, Some(Duration::from_secs(7))));
+        let want =
+            "provider 'a': none of its 2 key(s) could answer (2 tried now); try again in 7 s; it said: its words";
+        assert_eq!(end.message, want);
+    }
+
+    #[test]
+    fn a_provider_that_fails_gets_one_more_try_then_the_next_target() {
+        let story = vec![fails(Class::ProviderDown), fails(Class::Timeout), fails(Class::Overloaded)];
+        let (tried, end) = play(route(&[("a", &["k1"]), ("b", &["k2"])]), story);
+        assert_eq!(tried, ["a k1", "a k1 later", "b k2", "b k2 later"]);
+        assert!(end.is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_request_is_told_at_once() {
+        for class in [Class::BadRequest, Class::ContextTooLong, Class::Blocked] {
+            let (tried, end) = play(route(&[("a", &["k1", "k2"]), ("b", &["k3"])]), vec![fails(class)]);
+            assert_eq!(tried, ["a k1"]);
+            assert_eq!(end.map(|failure| failure.class), Some(class));
+        }
+    }
+
+    #[test]
+    fn a_target_without_the_model_leads_to_the_next() {
+        let (tried, end) = play(route(&[("a", &["k1", "k2"]), ("b", &["k3"])]), vec![fails(Class::UnknownModel)]);
+        assert_eq!(tried, ["a k1", "b k3"]);
+        assert!(end.is_none());
+    }
+
+    #[test]
+    fn nothing_begins_after_the_deadline() {
+        let now = Instant::now();
+        let mut attempts = Attempts::new(route(&[("a", &["k1"])]), now);
+        let next = attempts.next(now + Duration::from_secs(1));
+        assert!(matches!(next, Next::GiveUp(Failure { class: Class::Timeout, .. })));
+        assert_eq!(attempts.count(), 0);
     }
 }
