@@ -145,7 +145,12 @@ fn comparable(body: &str, closeness: Closeness) -> Vec<String> {
 }
 
 fn varies(key: &str) -> bool {
-    key.ends_with("_at") || key.ends_with("_duration") || ["size", "size_vram", "parameters", "modelfile"].contains(&key)
+    key.ends_with("_at") || ["size", "size_vram", "parameters", "modelfile", "version"].contains(&key)
+}
+
+/// A duration is left out when it is 0; polyllama says its own version beside Ollama's.
+fn is_compared(key: &str) -> bool {
+    !key.ends_with("_duration") && key != "polyllama"
 }
 
 fn settled(key: &str, value: Value) -> Value {
@@ -153,7 +158,7 @@ fn settled(key: &str, value: Value) -> Value {
         Value::String(_) | Value::Number(_) if varies(key) => json!("…"),
         Value::Array(items) => items.into_iter().map(|item| settled("", item)).collect(),
         Value::Object(members) => {
-            let kept = members.into_iter().filter(|(key, _)| !key.ends_with("_duration"));
+            let kept = members.into_iter().filter(|(key, _)| is_compared(key));
             kept.map(|(key, value)| (key.clone(), settled(&key, value))).collect::<Map<_, _>>().into()
         }
         other => other,
@@ -171,7 +176,7 @@ fn shape(key: &str, value: Value) -> Value {
             shapes.into()
         }
         Value::Object(members) => {
-            let kept = members.into_iter().filter(|(key, _)| !key.ends_with("_duration"));
+            let kept = members.into_iter().filter(|(key, _)| is_compared(key));
             kept.map(|(key, value)| (key.clone(), shape(&key, value))).collect::<Map<_, _>>().into()
         }
         other => other,
@@ -184,8 +189,11 @@ fn intended() -> Vec<(String, String, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     rows.map(|line| {
-        let mut words = line.splitn(3, char::is_whitespace).map(|word| word.trim().to_owned());
-        (words.next().unwrap(), words.next().unwrap(), words.next().expect("a reason"))
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let (over, name) = (words.next().unwrap(), words.next().unwrap());
+        let reason = words.collect::<Vec<_>>().join(" ");
+        assert!(!reason.is_empty(), "{line}: a reason");
+        (over, name, reason)
     })
     .collect()
 }
@@ -214,8 +222,30 @@ fn judge(over: &str, results: Vec<(String, Option<String>)>) {
 }
 
 /// The models of the recorded server.
-const MODELS: [&str; 9] = ["tiny:latest", "tiny-sys:latest", "classic:latest", "native:latest", "qwen:latest", "faraway:latest",
-    "gone:latest", "denied:latest", "nosys:latest"];
+const MODELS: [&str; 9] = [
+    "tiny:latest",
+    "tiny-sys:latest",
+    "classic:latest",
+    "native:latest",
+    "qwen:latest",
+    "faraway:latest",
+    "gone:latest",
+    "denied:latest",
+    "nosys:latest",
+];
+
+/// A case about a list: an Ollama that has just these models, and a gateway that has seen nothing else.
+fn replay_list(case: &Case) -> (String, Option<String>) {
+    let up = upstream();
+    let method_has_body = case.status() == 200 && !case.body().is_empty();
+    if method_has_body && case.path() == "/api/tags" {
+        up.now_tags(case.step());
+    }
+    if method_has_body && case.path() == "/api/ps" {
+        up.now_running(case.step());
+    }
+    replay(case, &mut Setups::new(|| gateway().provider("ollama", &up, &[])), Closeness::Values)
+}
 
 fn recorded_ollama() -> Upstream {
     let up = upstream();
@@ -274,6 +304,10 @@ fn over_an_ollama() {
     let cases = cases();
     let mut results = Vec::new();
     for case in cases.iter().filter(|case| !case.needs_other_server()) {
+        if ["/api/tags", "/api/ps"].contains(&case.path()) {
+            results.push(replay_list(case));
+            continue;
+        }
         up.now_answers(case.step());
         results.push(replay(case, &mut setups, Closeness::Values));
     }
@@ -286,9 +320,12 @@ fn over_a_cloud_provider() {
     let names = MODELS.map(|name| name.trim_end_matches(":latest"));
     let up = upstream().models(&names).answers(|seen| {
         let usage = json!({"prompt_tokens": 14, "completion_tokens": 5, "total_tokens": 19});
+        let body = seen.json();
+        let has_limit = body["max_tokens"].is_number() || body["max_completion_tokens"].is_number();
+        let finish = if has_limit { "length" } else { "stop" };
         if !seen.wants_stream() {
             return reply(json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0,
-                "text": "The capital", "message": {"role": "assistant", "content": "The capital"}, "finish_reason": "stop"}],
+                "text": "The capital", "message": {"role": "assistant", "content": "The capital"}, "finish_reason": finish}],
                 "usage": usage}));
         }
         let chunk = |text: &str, finish: Value| {
@@ -296,14 +333,19 @@ fn over_a_cloud_provider() {
                 {"index": 0, "text": text, "delta": {"content": text}, "finish_reason": finish}]}))
         };
         let last = format!("data: {}\n\n", json!({"id": "c", "choices": [], "usage": usage}));
-        stream(chunk("The", Value::Null) + &chunk(" capital", Value::Null) + &chunk("", json!("stop")) + &last + "data: [DONE]\n\n")
+        stream(chunk("The", Value::Null) + &chunk(" capital", Value::Null) + &chunk("", json!(finish)) + &last + "data: [DONE]\n\n")
     });
     let mut setups = Setups::new(|| gateway().provider("openai", &up, &["k"]));
     let cases = cases();
     let makes_sense = |case: &&Case| {
-        // What the recorded model said is not asked of a cloud: thoughts, calls and failures have stories of their own.
+        // What the recorded model said is not asked of a cloud: thoughts, calls and failures have stories elsewhere.
         let is_scripted = case.name.starts_with("scripted-");
-        !is_scripted && !case.needs_other_server() && case.model().is_none_or(|model| !model.contains("cloud"))
+        // Lists and details are of other models: they have a story of their own too.
+        let is_list = ["/api/tags", "/api/ps", "/api/show"].contains(&case.path()) && case.status() == 200;
+        !is_scripted
+            && !is_list
+            && !case.needs_other_server()
+            && case.model().is_none_or(|model| !model.contains("cloud"))
     };
     let results = cases.iter().filter(makes_sense).map(|case| replay(case, &mut setups, Closeness::Shape)).collect();
     judge("cloud", results);
