@@ -72,7 +72,7 @@ impl Case {
     /// What a real Ollama says to it: the recorded answer.
     fn step(&self) -> Step {
         let content_type = self.header("content-type").unwrap_or("text/plain").to_owned();
-        if self.header("transfer-encoding").is_some() {
+        if self.status() == 200 && self.header("transfer-encoding").is_some() {
             return Step::Stream { content_type, chunks: vec![self.body().into()], is_cut: false };
         }
         Step::Whole { status: self.status(), headers: Vec::new(), content_type, body: self.body().into() }
