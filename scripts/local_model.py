@@ -53,6 +53,7 @@ def serve(port: int) -> None:
     params.hostnames = ["127.0.0.1"]
     params.port = port
     params.n_ctx = 8192
+    params.n_predict = 256  # where the client sets no limit: a model this small finds no end
     params.n_parallel = 4
     params.kv_unified = True
     params.cpuparams.n_threads = os.cpu_count() or 2

@@ -8,7 +8,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All Rust files below a folder, with their path below `src/`.
+/// All Rust files but those of tests, with their path below `src/`.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(&root().join("src"), &mut found);
@@ -16,7 +16,13 @@ fn sources() -> Vec<(String, String)> {
         let name = path.strip_prefix(root().join("src")).unwrap().to_string_lossy().replace('\\', "/");
         (name, std::fs::read_to_string(&path).unwrap())
     };
-    found.into_iter().map(named).collect()
+    found.into_iter().map(named).filter(|(name, _)| !name.split('/').any(is_tests)).collect()
+}
+
+/// A file or folder below `src/` that holds unit tests.
+fn is_tests(name: &str) -> bool {
+    let stem = name.trim_end_matches(".rs");
+    stem == "tests" || stem.ends_with("_tests")
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -141,6 +147,9 @@ fn only_the_outer_layers_wait() {
     }
 }
 
+/// A wire's own names that are a provider's too: `extra_content.google.thought_signature` of Google's OpenAI face.
+const WIRE_NAMES: [(&str, &str); 1] = [("dialect/openai/", "google")];
+
 /// A provider is a table entry. Names that are also a dialect's (`ollama`, `openai`, `gemini`) are a dialect's in code.
 #[test]
 fn no_code_names_a_provider() {
@@ -157,9 +166,9 @@ fn no_code_names_a_provider() {
             continue;
         }
         let code = code(&text);
-        wrong.extend(
-            names.iter().filter(|name| code.contains(&format!("\"{name}\""))).map(|name| format!("{file}: {name}")),
-        );
+        let is_wire = |name: &str| WIRE_NAMES.iter().any(|(folder, own)| file.starts_with(folder) && *own == name);
+        let names = names.iter().filter(|name| !is_wire(name));
+        wrong.extend(names.filter(|name| code.contains(&format!("\"{name}\""))).map(|name| format!("{file}: {name}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -5,6 +5,9 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
+/// Names in lower case, in their order.
+pub(super) type Headers = Vec<(String, String)>;
+
 /// A request to the gateway, built up and then sent.
 #[derive(Debug, Clone)]
 pub struct Asked {
@@ -128,7 +131,7 @@ pub fn send(port: u16, asked: &Asked) -> io::Result<Answer> {
 }
 
 /// First line and headers, names in lower case; `None` where the peer closed before them.
-pub(super) fn read_head(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<(String, String)>)>> {
+pub(super) fn read_head(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
     let mut start = String::new();
     if reader.read_line(&mut start)? == 0 {
         return Ok(None);

@@ -153,6 +153,7 @@ struct State {
     list: Option<Step>,
     tags: Option<Step>,
     show: Option<Step>,
+    running: Option<Step>,
 }
 
 /// A provider on a port of its own, until it is dropped.
@@ -198,6 +199,11 @@ impl Upstream {
     /// `/api/tags` alone is answered so from now on.
     pub fn now_tags(&self, step: Step) {
         self.state.lock().unwrap().tags = Some(step);
+    }
+
+    /// `/api/ps` alone is answered so from now on.
+    pub fn now_running(&self, step: Step) {
+        self.state.lock().unwrap().running = Some(step);
     }
 
     /// Every question from now on, and every look at a model's details, gets this.
@@ -281,6 +287,9 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
     let mut state = state.lock().unwrap();
     state.seen.push(seen.clone());
     if is_look(seen) {
+        if let Some(running) = state.running.clone().filter(|_| seen.path == "/api/ps") {
+            return running;
+        }
         if let Some(show) = state.show.clone().filter(|_| seen.path == "/api/show") {
             return show;
         }
