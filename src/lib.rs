@@ -38,6 +38,7 @@
 
 pub mod catalogue;
 pub mod chat;
+pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod json;

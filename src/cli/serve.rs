@@ -14,7 +14,7 @@ use crate::relay::Relay;
 use crate::relay::discover::{Discovery, State};
 use crate::relay::upstream::Upstream;
 use crate::server::Gateway;
-use crate::{config, observe};
+use crate::observe;
 
 use super::table::table;
 
@@ -34,11 +34,11 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
     if address.port() == Port::OLLAMA && config.has_ollama_program {
         tracing::info!("port {} is Ollama's: an Ollama that is started later will find it taken", Port::OLLAMA);
     }
-    if config.providers.is_empty() {
-        tracing::warn!("{}", config::NO_PROVIDER);
-    }
     let upstream = Upstream::new(&config)?;
     let discovery = Discovery::new(&config, upstream.clone());
+    if config.providers.is_empty() {
+        tracing::warn!("{}", discovery.catalogue().without_provider().message);
+    }
     let relay = Relay::new(upstream, &config);
     let gateway = Arc::new(Gateway::new(&config, relay, Arc::clone(&discovery), address));
     let mut background = tokio::task::JoinSet::new();

@@ -90,17 +90,12 @@ impl Environment {
             return Ok(self);
         }
         let text = super::file::read(&path)?;
-        let text = text.trim_start_matches('\u{feff}');
-        let mut added = BTreeMap::new();
-        for row in dotenvy::from_read_iter(text.as_bytes()) {
-            let (name, value) = match row {
-                Ok(row) => row,
-                Err(dotenvy::Error::LineParse(line, _)) => loose_line(&line).ok_or_else(|| wrong_line(&path, text, &line))?,
-                // It was read from memory: there is no other error.
-                Err(_) => continue,
-            };
-            added.insert(name, value);
-        }
+        let pairs = super::dot_env::parse(&text).map_err(|at| {
+            let message = "expected NAME=value, with the quote closed where there is one".to_owned();
+            super::file::error_at(&path, &text, at, message)
+        })?;
+        // Of a name that stands there twice the later one counts, as in a shell.
+        let added: BTreeMap<String, String> = pairs.into_iter().collect();
         for (name, value) in added {
             if !self.variables.contains_key(&name) {
                 self.add(name, value, true);
@@ -114,23 +109,6 @@ impl Environment {
             self.variables.insert(name, Variable { value, is_from_file });
         }
     }
-}
-
-/// `NAME=a value with blanks`: many write key lists so, and most readers of such files take it to the end of the line.
-fn loose_line(line: &str) -> Option<(String, String)> {
-    let line = line.trim();
-    let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
-    let name = name.trim();
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let is_one_plain_line = !value.contains(['"', '\'', '\n']);
-    let value = value.split(" #").next().unwrap_or(value).trim();
-    (is_name && is_one_plain_line).then(|| (name.to_owned(), value.to_owned()))
-}
-
-/// The error for a line, without what stands in it: it may be a secret.
-fn wrong_line(path: &Path, text: &str, line: &str) -> ConfigError {
-    let start = text.find(line).unwrap_or_default();
-    super::file::error_at(path, text, start, "expected NAME=value; a value with quotes must end with the same one".to_owned())
 }
 
 #[cfg(test)]
@@ -154,15 +132,6 @@ mod tests {
         assert_eq!((env.get("D"), env.get("E")), (None, None));
         assert_eq!(env.origin("B"), Origin::DotEnv("B".to_owned()));
         assert_eq!(env.origin("A"), Origin::Variable("A".to_owned()));
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_value_with_blanks_needs_no_quotes() {
-        let folder = folder_with("KEYS=sk-1, sk-2 # two\nX=1\n");
-        let env = Environment::new(&folder, [("", ""); 0]).with_dot_env().unwrap();
-        assert_eq!(env.get("KEYS"), Some("sk-1, sk-2"));
-        assert_eq!(env.get("X"), Some("1"));
         std::fs::remove_dir_all(folder).unwrap();
     }
 

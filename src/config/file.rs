@@ -138,7 +138,8 @@ impl File {
     fn aliases(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
         for ((name, at), value) in self.table(ALIASES, value)? {
             let Some(model) = value.get_ref().as_str() else {
-                let message = format!("expected a model's name for the alias `{name}`, found {}", value.get_ref().type_str());
+                let message =
+                    format!("expected a model's name for the alias `{name}`, found {}", value.get_ref().type_str());
                 return Err(self.error(value.span().start, message));
             };
             self.aliases.push((name.to_owned(), model.to_owned()));

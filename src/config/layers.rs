@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::file::{self, File, nearest};
 use super::settings::{SETTINGS, Setting, quoted};
 use super::value::Given;
-use super::{Access, Config, ConfigError, Environment, Flags, Limits, Listen, Log, Origin, Port, ProxyVariables, Source};
+use super::{
+    Access, Config, ConfigError, Environment, Flags, Limits, Listen, Log, Origin, Port, ProxyVariables, Source,
+};
 use crate::catalogue;
 
 /// The flags that set something, with the key of what they set.
@@ -83,7 +85,9 @@ fn put(
 ) -> Result<Origin, ConfigError> {
     if let Some((flag, word)) = from_flags(setting, flags) {
         let put = setting.put(config, &Given::Word(word));
-        return put.map(|()| Origin::Flag(flag)).map_err(|message| ConfigError::Value { name: flag.to_owned(), message });
+        return put
+            .map(|()| Origin::Flag(flag))
+            .map_err(|message| ConfigError::Value { name: flag.to_owned(), message });
     }
     if let Some((name, word)) = from_variables(setting, env) {
         let origin = env.origin(name);

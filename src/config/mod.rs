@@ -4,6 +4,7 @@
 //! that is set but empty counts as unset. Nothing else in the program reads the environment. This module knows no socket
 //! and no dialect's insides; `cli` hands it the flags and everyone else reads the result.
 
+mod dot_env;
 mod environment;
 mod error;
 mod file;
@@ -22,6 +23,7 @@ use crate::catalogue;
 use crate::provider::{Face, Providers};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use settings::reference;
 pub use value::mask;
 
 /// Everything that can be set, checked and with the defaults filled in.

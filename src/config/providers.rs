@@ -61,7 +61,9 @@ fn drafts(file: Option<&File>) -> Result<Vec<Draft>, ConfigError> {
         };
         if drafts.iter().any(|draft: &Draft| draft.prefix == prefix || draft.entry.other_prefixes.contains(name)) {
             let message = format!("provider `{name}` is described twice, once by another of its prefixes");
-            return Err(file.map_or_else(|| ConfigError::Provider(message.clone()), |file| file.error(*at, message.clone())));
+            return Err(
+                file.map_or_else(|| ConfigError::Provider(message.clone()), |file| file.error(*at, message.clone()))
+            );
         }
         drafts.push(Draft { prefix, entry, user: Some((user.clone(), *at)) });
     }
@@ -193,7 +195,9 @@ mod tests {
     fn our_own_address_has_many_names() {
         let loopback: IpAddr = "127.0.0.1".parse().unwrap();
         let any: IpAddr = "0.0.0.0".parse().unwrap();
-        for url in ["http://localhost:11434", "http://127.0.0.1:11434/v1", "http://[::1]:11434", "http://LOCALHOST.:11434"] {
+        for url in
+            ["http://localhost:11434", "http://127.0.0.1:11434/v1", "http://[::1]:11434", "http://LOCALHOST.:11434"]
+        {
             assert!(is_self(url, loopback, 11434, None), "{url}");
             assert!(is_self(url, any, 11434, None), "{url}");
             assert!(!is_self(url, loopback, 5005, None), "{url}");

@@ -278,6 +278,18 @@ impl Setting {
     }
 }
 
+/// The reference of all settings as a Markdown table, as docs/configuration.md has it.
+pub fn reference() -> String {
+    let mut text = String::from("| key | variable | default | meaning |\n|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let variables: Vec<String> = setting.variables.iter().map(|name| format!("`{name}`")).collect();
+        let default = if setting.default.is_empty() { "none".to_owned() } else { format!("`{}`", setting.default) };
+        let row = [format!("`{}`", setting.key), variables.join(", "), default, setting.about.to_owned()];
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    text
+}
+
 fn log_format(given: &Given) -> Result<LogFormat, String> {
     match given.text()?.as_str() {
         "text" => Ok(LogFormat::Text),
@@ -301,4 +313,48 @@ pub(super) fn quoted(text: &str) -> String {
 /// A list as it could stand in the file.
 pub(super) fn array(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.map(|item| quoted(&item)).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+
+    #[test]
+    fn every_default_is_read_and_shown_as_it_is_written() {
+        let mut config = Config::load(&Default::default(), Environment::new("/nonexistent", [("", ""); 0])).unwrap();
+        for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty() && setting.key != "port") {
+            setting.put(&mut config, &Given::Word(setting.default.to_owned())).unwrap();
+            assert_eq!(setting.show(&mut config).trim_matches('"'), setting.default, "{}", setting.key);
+        }
+        assert_eq!(show_port(Port::Default), "11434, else 5005");
+    }
+
+    #[test]
+    fn no_two_settings_share_a_variable() {
+        let mut names: Vec<&str> = SETTINGS.iter().flat_map(|setting| setting.variables).copied().collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_documents_have_this_table() {
+        let document = include_str!("../../docs/configuration.md");
+        let reference = reference();
+        assert!(document.contains(&reference), "put this into docs/configuration.md:\n{reference}");
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        let example = include_str!("../../polyllama.example.toml");
+        for setting in SETTINGS {
+            let (_, name) = setting.section_and_name();
+            let shown = example.lines().find(|line| line.starts_with(&format!("#{name} = ")));
+            let shown = shown.unwrap_or_else(|| panic!("{} is not in polyllama.example.toml", setting.key));
+            let default = shown.split_once(" = ").map(|(_, value)| value.trim_matches('"'));
+            assert!(setting.default.is_empty() || default == Some(setting.default), "{shown}");
+        }
+    }
 }

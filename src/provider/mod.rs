@@ -43,6 +43,8 @@ pub struct Provider {
     pub is_local: bool,
     /// Models to list when it has no list, or none that answers.
     pub static_models: Vec<String>,
+    /// Where a key's state can be asked for, below the first face's address, when the model list answers without one.
+    pub check_path: Option<String>,
     /// Models to list; all when `None`.
     pub include: Option<GlobSet>,
     /// Models not to list.

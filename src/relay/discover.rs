@@ -295,6 +295,22 @@ pub async fn list_with(
     Ok(models)
 }
 
+/// Does a key work, and how many models does it list? Where the list is public, the provider's own place to ask for a key's
+/// state tells first.
+pub async fn check_with(
+    upstream: &Upstream,
+    provider: &Provider,
+    credential: &Credential,
+    silence: Duration,
+) -> Result<usize, Failure> {
+    if let Some((face, path)) = provider.faces.first().zip(provider.check_path.as_ref()) {
+        let url = page_url(&face.base_url, path, None);
+        get(upstream, provider, face, credential, &url, silence).await?;
+    }
+    let models = list_with(upstream, provider, credential, silence).await?;
+    Ok(if models.is_empty() { provider.static_models.len() } else { models.len() })
+}
+
 fn page_url(base: &str, path: &str, next: Option<&str>) -> String {
     let origin_path = if path.starts_with("http") { path.to_owned() } else { format!("{base}{path}") };
     match next {

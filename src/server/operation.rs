@@ -65,7 +65,7 @@ pub(super) fn ready(gateway: &Gateway) -> Response<Body> {
             }
         });
         if states.is_empty() {
-            w.key("error").str("no provider is configured: set a key such as OPENAI_API_KEY, or start Ollama");
+            w.key("error").str(&gateway.discovery.catalogue().without_provider().message);
         }
     });
     reply::content(if is_ready { 200 } else { 503 }, reply::JSON, writer.into_bytes())

@@ -35,11 +35,21 @@ struct Turn {
 
 /// A part that is neither a call's result nor a call.
 enum Piece {
-    Text { text: Text, signature: Option<Text> },
-    Thought { text: Text, signature: Text },
+    Text {
+        text: Text,
+        signature: Option<Text>,
+    },
+    Thought {
+        text: Text,
+        signature: Text,
+    },
     Blob(Blob),
     /// The call with this index.
-    Call { index: usize, arguments: Json, signature: Option<Text> },
+    Call {
+        index: usize,
+        arguments: Json,
+        signature: Option<Text>,
+    },
 }
 
 struct Call {
@@ -230,7 +240,11 @@ impl Outcome {
             match part {
                 Part::Text { text, .. } | Part::Refusal(text) => texts.push(text),
                 Part::Media(media) => blobs.push(blob(media, dropped)?),
-                _ => return Err(Failure::bad_request("a tool result can hold text and media only").with_param("messages")),
+                _ => {
+                    return Err(
+                        Failure::bad_request("a tool result can hold text and media only").with_param("messages")
+                    );
+                }
             }
         }
         let text = match texts.as_slice() {

@@ -97,7 +97,9 @@ mod tests {
         assert_eq!(error.retry_after, Some(Duration::from_millis(34_500)));
         assert!(error.marks.iter().any(|mark| mark == "PerDay-FreeTier"));
         assert!(error.has_own_form);
-        assert!(!read(400, &Bytes::from_static(br#"[{"error":{"code":400,"message":"m","status":"S"}}]"#)).has_own_form);
+        assert!(
+            !read(400, &Bytes::from_static(br#"[{"error":{"code":400,"message":"m","status":"S"}}]"#)).has_own_form
+        );
     }
 
     #[test]

@@ -129,14 +129,21 @@ mod tests {
 
     #[test]
     fn what_models_take() {
-        let can_think: Vec<bool> = ["gemini-2.0-flash", "gemini-2.5-flash-image", "gemma-3-27b-it", "gemini-2.5-pro", "new"]
-            .map(|name| Family::of(name).can_think())
-            .into();
-        assert_eq!(can_think, [false, false, false, true, true]);
-        let samples: Vec<bool> =
-            ["gemini-3.5-flash", "gemini-3.5-flash-lite", "gemini-3.6-flash", "gemini-pro-latest", "gemini-4-argon", "gemma-4-26b-a4b-it"]
-                .map(|name| Family::of(name).samples_by_itself())
+        let can_think: Vec<bool> =
+            ["gemini-2.0-flash", "gemini-2.5-flash-image", "gemma-3-27b-it", "gemini-2.5-pro", "new"]
+                .map(|name| Family::of(name).can_think())
                 .into();
+        assert_eq!(can_think, [false, false, false, true, true]);
+        let samples: Vec<bool> = [
+            "gemini-3.5-flash",
+            "gemini-3.5-flash-lite",
+            "gemini-3.6-flash",
+            "gemini-pro-latest",
+            "gemini-4-argon",
+            "gemma-4-26b-a4b-it",
+        ]
+        .map(|name| Family::of(name).samples_by_itself())
+        .into();
         assert_eq!(samples, [false, true, true, false, true, false]);
         assert!(!Family::of("gemma-3-4b-it").takes_system());
         assert!(Family::of("gemini-2.0-flash").takes_json_schema());

@@ -25,7 +25,8 @@ impl Blob {
             }
             Source::Url(uri) => {
                 let is_known = ["https://", "http://", "gs://"].iter().any(|scheme| uri.as_str().starts_with(scheme));
-                let refusal = || Failure::bad_request("attachments can be fetched from http, https and gs addresses only");
+                let refusal =
+                    || Failure::bad_request("attachments can be fetched from http, https and gs addresses only");
                 if is_known { Ok(Blob::File { mime, uri: uri.clone() }) } else { Err(refusal()) }
             }
             Source::FileId(id) if is_file_name(&id.as_str()) => Ok(Blob::File { mime, uri: id.clone() }),
@@ -132,7 +133,8 @@ mod tests {
 
     #[test]
     fn types_are_cleaned() {
-        let rows = [("image/JPG; q=1", Some("image/jpeg")), ("image/*", None), ("", None), ("audio/mp3", Some("audio/mp3"))];
+        let rows =
+            [("image/JPG; q=1", Some("image/jpeg")), ("image/*", None), ("", None), ("audio/mp3", Some("audio/mp3"))];
         for (given, want) in rows {
             assert_eq!(mime(given).as_deref(), want, "{given:?}");
         }

@@ -100,7 +100,8 @@ fn generation_config(request: &Request, quirks: &Quirks, family: Family, dropped
 
 fn write_sampling(w: &mut Writer, settings: &Settings, family: Family, dropped: &mut Dropped) {
     let s = settings;
-    let rows = [("temperature", "temperature", &s.temperature), ("top_p", "topP", &s.top_p), ("top_k", "topK", &s.top_k)];
+    let rows =
+        [("temperature", "temperature", &s.temperature), ("top_p", "topP", &s.top_p), ("top_k", "topK", &s.top_k)];
     for (ours, theirs, value) in rows {
         match value {
             Some(_) if family.samples_by_itself() => dropped.push(ours),

@@ -200,9 +200,19 @@ impl Choice {
 fn ending(reason: &str, candidate: Value<'_>) -> Ending {
     match reason {
         "MAX_TOKENS" => Ending::Good(Finish::Length),
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" => Ending::Good(Finish::ContentFilter),
-        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" | "MISSING_THOUGHT_SIGNATURE"
+        "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "LANGUAGE"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => Ending::Good(Finish::ContentFilter),
+        "MALFORMED_FUNCTION_CALL"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
+        | "MISSING_THOUGHT_SIGNATURE"
         | "MALFORMED_RESPONSE" => {
             let message = candidate.get("finishMessage").and_then(Value::string);
             Ending::Malformed(message.map_or_else(|| reason.to_owned(), |message| format!("{reason}: {message}")))

@@ -10,3 +10,6 @@ pub mod models;
 mod reader;
 pub mod request;
 pub mod stream;
+
+#[cfg(test)]
+mod tests;

@@ -9,20 +9,30 @@ fn rewritten(schema: &str, form: Form) -> String {
 #[test]
 fn json_schema_keeps_what_google_knows() {
     let rows = [
-        (r#"{"type":"object","properties":{"a":{"type":"STRING","minLength":2}},"required":["a","b"],"additionalProperties":false,"$schema":"x"}"#,
-         r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#),
+        (
+            r#"{"type":"object","properties":{"a":{"type":"STRING","minLength":2}},"required":["a","b"],"additionalProperties":false,"$schema":"x"}"#,
+            r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#,
+        ),
         (r#"{"const":5}"#, r#"{"type":"integer","enum":[5]}"#),
         (r#"{"const":true}"#, r#"{"type":"boolean"}"#),
         (r#"{"enum":["a",null]}"#, r#"{"type":["string","null"],"enum":["a"]}"#),
-        (r#"{"oneOf":[{"type":"string","format":"email"},{"type":"number","minimum":1.50,"exclusiveMaximum":9}]}"#,
-         r#"{"anyOf":[{"type":"string","format":"email"},{"type":"number","minimum":1.50}]}"#),
+        (
+            r#"{"oneOf":[{"type":"string","format":"email"},{"type":"number","minimum":1.50,"exclusiveMaximum":9}]}"#,
+            r#"{"anyOf":[{"type":"string","format":"email"},{"type":"number","minimum":1.50}]}"#,
+        ),
         (r#"{"type":"string","nullable":true}"#, r#"{"type":["string","null"]}"#),
-        (r#"{"allOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},{"properties":{"b":true},"required":["b"]}],"not":{}}"#,
-         r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{}},"required":["a","b"]}"#),
-        (r#"{"type":"array","items":[{"type":"string"},{"type":"number"}],"uniqueItems":true,"maxItems":2}"#,
-         r#"{"type":"array","prefixItems":[{"type":"string"},{"type":"number"}],"maxItems":2}"#),
-        (r#"{"type":"object","properties":{"a":{"type":"string"}},"anyOf":[{"required":["a"]},{"required":["b"]}]}"#,
-         r#"{"type":"object","properties":{"a":{"type":"string"}}}"#),
+        (
+            r#"{"allOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},{"properties":{"b":true},"required":["b"]}],"not":{}}"#,
+            r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{}},"required":["a","b"]}"#,
+        ),
+        (
+            r#"{"type":"array","items":[{"type":"string"},{"type":"number"}],"uniqueItems":true,"maxItems":2}"#,
+            r#"{"type":"array","prefixItems":[{"type":"string"},{"type":"number"}],"maxItems":2}"#,
+        ),
+        (
+            r#"{"type":"object","properties":{"a":{"type":"string"}},"anyOf":[{"required":["a"]},{"required":["b"]}]}"#,
+            r#"{"type":"object","properties":{"a":{"type":"string"}}}"#,
+        ),
         ("true", "{}"),
     ];
     for (schema, want) in rows {
@@ -44,20 +54,30 @@ fn definitions_are_put_in_and_circles_cut() {
 #[test]
 fn older_models_get_the_openapi_subset() {
     let rows = [
-        (r#"{"type":["string","null"],"format":"email","description":"To whom."}"#,
-         r#"{"type":"string","description":"To whom. Format: email.","nullable":true}"#),
-        (r#"{"type":"string","format":"date-time","pattern":"^2","minLength":3}"#,
-         r#"{"type":"string","format":"date-time","minLength":3,"pattern":"^2"}"#),
-        (r#"{"type":["string","integer"],"description":"d"}"#,
-         r#"{"description":"d","anyOf":[{"type":"string"},{"type":"integer"}]}"#),
+        (
+            r#"{"type":["string","null"],"format":"email","description":"To whom."}"#,
+            r#"{"type":"string","description":"To whom. Format: email.","nullable":true}"#,
+        ),
+        (
+            r#"{"type":"string","format":"date-time","pattern":"^2","minLength":3}"#,
+            r#"{"type":"string","format":"date-time","minLength":3,"pattern":"^2"}"#,
+        ),
+        (
+            r#"{"type":["string","integer"],"description":"d"}"#,
+            r#"{"description":"d","anyOf":[{"type":"string"},{"type":"integer"}]}"#,
+        ),
         (r#"{"type":"integer","enum":[1,2]}"#, r#"{"type":"integer","description":"One of 1, 2."}"#),
         (r#"{"const":"x"}"#, r#"{"type":"string","enum":["x"]}"#),
         (r#"{"anyOf":[{"type":"integer"},{"type":"null"}],"default":null}"#, r#"{"type":"integer","nullable":true}"#),
         (r#"{"type":"array"}"#, r#"{"type":"array","items":{"type":"string"}}"#),
-        (r#"{"type":"array","prefixItems":[{"type":"string"},{"type":"integer"}]}"#,
-         r#"{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"integer"}]},"minItems":2,"maxItems":2}"#),
-        (r#"{"type":"object","properties":{"a":true,"b":false},"additionalProperties":false,"required":["b","a"]}"#,
-         r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}"#),
+        (
+            r#"{"type":"array","prefixItems":[{"type":"string"},{"type":"integer"}]}"#,
+            r#"{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"integer"}]},"minItems":2,"maxItems":2}"#,
+        ),
+        (
+            r#"{"type":"object","properties":{"a":true,"b":false},"additionalProperties":false,"required":["b","a"]}"#,
+            r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}"#,
+        ),
     ];
     for (schema, want) in rows {
         assert_eq!(rewritten(schema, Form::OpenApi), want, "{schema}");
@@ -87,7 +107,12 @@ fn depth_and_size_are_bounded() {
     for form in [Form::Json, Form::OpenApi] {
         assert!(rewritten(&deep, form).len() < 2_000);
     }
-    let level = |n: usize| format!(r##""d{n}":{{"properties":{{"a":{{"$ref":"#/$defs/d{m}"}},"b":{{"$ref":"#/$defs/d{m}"}}}}}}"##, m = n + 1);
+    let level = |n: usize| {
+        format!(
+            r##""d{n}":{{"properties":{{"a":{{"$ref":"#/$defs/d{m}"}},"b":{{"$ref":"#/$defs/d{m}"}}}}}}"##,
+            m = n + 1
+        )
+    };
     let levels: Vec<String> = (0..20).map(level).collect();
     let wide = format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{}}}}}"##, levels.join(","));
     assert!(rewritten(&wide, Form::Json).len() < 400_000);
@@ -98,11 +123,20 @@ fn any_schema() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::json;
     let name = prop_oneof![Just("a"), Just("b"), Just("c/d")];
     let leaf = prop_oneof![
-        Just(json!(true)), Just(json!(false)), Just(json!(null)), Just(json!({})), Just(json!([])),
-        prop::sample::select(vec!["string", "INTEGER", "null", "any", "array", "object", "boolean"]).prop_map(|t| json!({"type": t})),
+        Just(json!(true)),
+        Just(json!(false)),
+        Just(json!(null)),
+        Just(json!({})),
+        Just(json!([])),
+        prop::sample::select(vec!["string", "INTEGER", "null", "any", "array", "object", "boolean"])
+            .prop_map(|t| json!({"type": t})),
         Just(json!({"type": ["string", "null", "integer"], "enum": ["x", 1, null], "description": "d\u{2028}\"q\""})),
-        Just(json!({"const": null})), Just(json!({"const": "x", "format": "uuid"})), Just(json!({"enum": ["x", true]})),
-        Just(json!({"$ref": "#"})), Just(json!({"$ref": "#/properties/a"})), Just(json!({"$ref": "#/anyOf/0"})),
+        Just(json!({"const": null})),
+        Just(json!({"const": "x", "format": "uuid"})),
+        Just(json!({"enum": ["x", true]})),
+        Just(json!({"$ref": "#"})),
+        Just(json!({"$ref": "#/properties/a"})),
+        Just(json!({"$ref": "#/anyOf/0"})),
         Just(json!({"type": "string", "minLength": 1, "nullable": true, "title": 5, "examples": []})),
         Just(json!({"format": "int32", "type": "integer", "minimum": -1.5e3})),
     ];
@@ -113,17 +147,37 @@ fn any_schema() -> impl Strategy<Value = serde_json::Value> {
         let keyed = |key: &'static str| list.clone().prop_map(move |items| json!({key: items}));
         prop_oneof![
             map.prop_map(|p| json!({"properties": p, "required": ["a", "zz", "a"]})),
-            keyed("anyOf"), keyed("oneOf"), keyed("allOf"), keyed("prefixItems"), keyed("items"),
-            (inner.clone(), list.clone()).prop_map(|(i, l)| json!({"type": ["array", "object"], "items": i, "anyOf": l})),
+            keyed("anyOf"),
+            keyed("oneOf"),
+            keyed("allOf"),
+            keyed("prefixItems"),
+            keyed("items"),
+            (inner.clone(), list.clone())
+                .prop_map(|(i, l)| json!({"type": ["array", "object"], "items": i, "anyOf": l})),
             (inner.clone(), inner.clone()).prop_map(|(i, a)| json!({"items": i, "additionalProperties": a, "not": {}})),
-            (inner.clone(), list.clone()).prop_map(|(i, l)| json!({"allOf": l, "properties": {"a": i}, "anyOf": [{"type": "null"}, i]})),
+            (inner.clone(), list.clone())
+                .prop_map(|(i, l)| json!({"allOf": l, "properties": {"a": i}, "anyOf": [{"type": "null"}, i]})),
         ]
     })
 }
 
 /// Every keyword of a schema and of those inside it is one that the form takes.
 fn check_keywords(schema: &serde_json::Value, form: Form) {
-    let both = ["type", "title", "description", "format", "enum", "properties", "required", "items", "minItems", "maxItems", "minimum", "maximum", "anyOf"];
+    let both = [
+        "type",
+        "title",
+        "description",
+        "format",
+        "enum",
+        "properties",
+        "required",
+        "items",
+        "minItems",
+        "maxItems",
+        "minimum",
+        "maximum",
+        "anyOf",
+    ];
     let own: &[&str] = match form {
         Form::Json => &["prefixItems", "additionalProperties"],
         Form::OpenApi => &["nullable", "minLength", "maxLength", "pattern", "minProperties", "maxProperties"],

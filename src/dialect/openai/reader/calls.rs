@@ -72,6 +72,9 @@ impl Calls {
         next: &mut u32,
         events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
+        if is_new {
+            self.close(choice, events);
+        }
         let known = if is_new { None } else { self.find(&piece) };
         let at = known.unwrap_or_else(|| {
             self.0.push(Call::new(piece.index));

@@ -1,0 +1,77 @@
+//! The long help: examples, what switches providers on, where files are.
+
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory};
+
+use super::Cli;
+use crate::provider::entry::{Entry, presets};
+
+/// The command line with its long help.
+pub(super) fn command() -> Command {
+    Cli::command().after_long_help(after()).after_help("`polyllama --help` says more: examples, variables, files.")
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  polyllama                          serve on 127.0.0.1, port 11434 (5005 where Ollama has that)
+  polyllama models --aliases         what there is to ask, and the short names made for it
+  polyllama check                    try every provider and key
+  polyllama config                   what is in force, and where it came from
+  polyllama config --example > polyllama.toml
+
+  curl http://localhost:11434/api/chat -d '{\"model\":\"gpt4\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'
+  curl http://localhost:11434/v1/chat/completions -H 'content-type: application/json' \\
+       -d '{\"model\":\"gpt4\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'
+";
+
+const FILES: &str = "\
+Files and variables, later wins:
+  1. polyllama.toml: the file of --config or POLYLLAMA_CONFIG, else the first of ./polyllama.toml,
+     ~/.config/polyllama/polyllama.toml ($XDG_CONFIG_HOME), /etc/polyllama/polyllama.toml
+  2. .env in the working folder
+  3. the environment
+  4. flags
+A variable that is set but empty counts as unset. Every setting has a variable: see docs/configuration.md.
+To listen for other machines, set POLYLLAMA_HOST=0.0.0.0 and POLYLLAMA_API_KEYS.
+";
+
+fn after() -> String {
+    format!("{EXAMPLES}\n{}\n{FILES}", providers())
+}
+
+/// The variables of every preset, as the table of presets has them.
+fn providers() -> String {
+    let mut text = String::from(
+        "Providers, by what switches each on (several keys between commas; singular and plural names both work):\n",
+    );
+    for (prefix, entry) in presets().unwrap_or_default() {
+        let variables = variables(&entry).join(", ");
+        if !variables.is_empty() {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "  {prefix:<14} {variables}");
+        }
+    }
+    text
+}
+
+/// The variables with keys or tokens, and those that move it elsewhere.
+fn variables(entry: &Entry) -> Vec<&str> {
+    let faces = entry.faces.iter().flat_map(|face| &face.base_url_env);
+    let urls = entry.base_url_env.iter().chain(faces);
+    let mut variables: Vec<&str> = Vec::new();
+    for name in entry.key_env.iter().chain(&entry.token_env).chain(urls) {
+        if !variables.contains(&name.as_str()) {
+            variables.push(name);
+        }
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}
