@@ -39,21 +39,22 @@ def configured(values: dict) -> str:
     for path in CONFIGS:
         if path.is_file():
             return f"as {path} says"
-    known = set(re.findall(r'"([A-Z][A-Z0-9_]+)"', (ROOT / "src/provider/presets.toml").read_text()))
-    # A general token alone (HF_TOKEN) switches no provider on; Ollama counts when it answers.
-    named = [
-        name
-        for name in values
-        if name.removesuffix("_FILE") in known
-        and re.search(r"(_API_KEYS?|_BASE_URL)(_FILE)?$|^GCP_ACCESS_TOKEN$", name)
-        and name != "OLLAMA_BASE_URL"
-    ]
+    # Every variable of the presets; a general token alone (HF_TOKEN) switches nothing on, and Ollama counts when it answers.
+    rows = (ROOT / "src/provider/presets.toml").read_text().splitlines()
+    rows = [row for row in rows if re.search(r"\b(key_env|token_env|base_url_env)\b", row) and "general_key_env" not in row]
+    known = {plain(name) for row in rows for name in re.findall(r'"([A-Z][A-Z0-9_]+)"', row)}
+    named = [name for name in values if plain(name) in known and name != "OLLAMA_BASE_URL"]
     if named:
         return "with " + ", ".join(sorted(named))
     for address in values.get("OLLAMA_BASE_URL", "http://localhost:11434").split(","):
         if ask(address.strip().rstrip("/") + "/api/version"):
             return f"with the Ollama at {address.strip()}"
     return ""
+
+
+def plain(name: str) -> str:
+    """A variable's name without what may stand at its end: a file instead of a value, several keys instead of one."""
+    return re.sub(r"_KEYS$", "_KEY", name.removesuffix("_FILE"))
 
 
 def ask(url: str):

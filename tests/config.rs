@@ -1,6 +1,8 @@
 //! Configuration as a user meets it: whatever is wrong is named with its place and what would be right, whatever is set shows
 //! up in `polyllama config` with where it came from, and no key is ever printed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail by panicking, as tests do")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -82,9 +84,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
 #[test]
 fn an_unknown_key_of_a_provider_is_named_too() {
     let folder = Folder::new().with("polyllama.toml", "[provider.mine]\nbase_ulr = \"http://10.0.0.1/v1\"\n");
-    folder
-        .run(&["config"], &[])
-        .assert_refused("polyllama.toml:2:1: unknown key or value `base_ulr`; did you mean `base_url`?");
+    folder.run(&["config"], &[]).assert_refused("polyllama.toml:2:1: unknown key `base_ulr`; did you mean `base_url`?");
 }
 
 #[test]
@@ -201,6 +201,21 @@ fn key_lists_lose_quotes_and_blanks_and_are_shown_masked() {
 }
 
 #[test]
+fn inbound_keys_can_stand_in_a_file() {
+    let folder = Folder::new().with("keys", &format!("{SECRET}\n\n{SECRET}2\n"));
+    let run = folder.run(&["config"], &[("POLYLLAMA_HOST", "0.0.0.0"), ("POLYLLAMA_API_KEYS_FILE", "keys")]);
+    assert_eq!(run.setting("access.keys_file").1, "POLYLLAMA_API_KEYS_FILE");
+    assert!(!run.out.contains(SECRET));
+    let missing = folder.run(&["config"], &[("POLYLLAMA_API_KEYS_FILE", "none")]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.err.starts_with("polyllama: can't read none: "), "{}", missing.err);
+    let empty = folder
+        .with("keys", "\n")
+        .run(&["config"], &[("POLYLLAMA_HOST", "0.0.0.0"), ("POLYLLAMA_API_KEYS_FILE", "keys")]);
+    assert_eq!(empty.code, 2, "an empty file is no key");
+}
+
+#[test]
 fn no_key_appears_in_any_output() {
     let file = format!(
         "[access]\nkeys = [\"{SECRET}-a\"]\n[provider.openai]\nkeys = \"{SECRET}-b\"\n\
@@ -231,14 +246,19 @@ fn the_example_is_a_config_file_with_all_defaults() {
 
     // Keys are the lines that have no blank after the `#`.
     let in_use = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned();
-    let uncommented: Vec<String> = example.out.lines().map(in_use).collect();
-    let folder = folder.with("polyllama.toml", &uncommented.join("\n"));
+    // The example's file of keys isn't there.
+    let lines = example.out.lines().map(|line| line.replace("/run/secrets/polyllama-keys", ".env"));
+    let uncommented: Vec<String> = lines.map(|line| in_use(&line)).collect();
+    let folder = folder.with("polyllama.toml", &uncommented.join("\n")).with(".env", "");
     let used = folder.run(&["config"], &[("MY_SERVER_API_KEY", "k")]);
-    for line in defaults.out.lines().take_while(|line| !line.is_empty()).skip(1) {
-        let key = line.split_whitespace().next().unwrap();
+    let keys = defaults.out.lines().skip(1).map_while(|line| line.split_whitespace().next());
+    for key in keys.filter(|key| !key.starts_with("provider.")) {
         let (value, origin) = used.setting(key);
         assert!(origin.starts_with("polyllama.toml:"), "{key} from {origin}");
-        assert!(["port", "state_dir"].contains(&key) || value == defaults.setting(key).0, "{key} = {value}");
+        assert!(
+            ["port", "state_dir", "access.keys_file"].contains(&key) || value == defaults.setting(key).0,
+            "{key} = {value}"
+        );
     }
     assert!(used.out.contains("provider.my-server.base_url"), "{}", used.out);
 }
@@ -250,6 +270,44 @@ fn the_example_of_dot_env_sets_nothing() {
     let without = folder.run(&["config"], &[]);
     let folder = folder.with(".env", &example);
     assert_eq!(folder.run(&["config"], &[]).out, without.out);
+}
+
+#[test]
+fn every_variable_of_the_examples_and_documents_is_one_that_is_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = std::fs::read_to_string(root.join(".env.example")).unwrap();
+    let documents = std::fs::read_to_string(root.join("docs/configuration.md")).unwrap();
+    let providers = documents.split("## Providers").nth(1).unwrap().split("`OLLAMA_HOST`").next().unwrap();
+    let in_documents = providers.split('`').filter(|word| word.ends_with("_URL") || word.contains("_API_KEY"));
+    let in_example = example.lines().filter_map(|line| line.strip_suffix('=')).filter(|name| !documents.contains(name));
+    let help = Folder::new().run(&["--help"], &[]).out;
+    for name in in_documents.chain(in_example) {
+        // Of `…_KEY` and `…_KEYS` the help has one.
+        assert!(help.contains(name.trim_end_matches('S')), "{name}");
+    }
+}
+
+#[test]
+fn each_provider_of_the_mission_is_on_by_its_variable_alone() {
+    let variables = [
+        ("openai", "OPENAI_API_KEY"),
+        ("openai", "OPENAI_API_KEYS"),
+        ("google", "GOOGLE_API_KEYS"),
+        ("google", "GOOGLE_API_KEY"),
+        ("google", "GEMINI_API_KEY"),
+        ("google", "GCP_ACCESS_TOKEN"),
+        ("openrouter", "OPENROUTER_API_KEYS"),
+        ("akash", "AKASH_API_KEYS"),
+        ("cohere", "COHERE_API_KEYS"),
+        ("codestral", "CODESTRAL_API_KEYS"),
+        ("qwen", "QWEN_API_KEYS"),
+    ];
+    let folder = Folder::new();
+    for (prefix, name) in variables {
+        let run = folder.run(&["config"], &[(name, SECRET)]);
+        assert!(run.out.contains(&format!("\nproviders on:  ollama, {prefix}\n")), "{name}: {}{}", run.out, run.err);
+        assert_eq!(run.setting(&format!("provider.{prefix}.keys")), ("[\"sk-…ghij\"]".to_owned(), name.to_owned()));
+    }
 }
 
 #[test]

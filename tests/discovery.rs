@@ -19,8 +19,10 @@ fn openai_says(text: &'static str) -> impl Fn(&Seen) -> Step {
 
 fn ollama_says(text: &'static str) -> impl Fn(&Seen) -> Step {
     move |_| {
-        reply(json!({"model": "m", "created_at": "2026-11-22T08:00:00Z", "message": {"role": "assistant", "content": text},
-            "done": true, "done_reason": "stop"}))
+        reply(
+            json!({"model": "m", "created_at": "2026-11-22T08:00:00Z", "message": {"role": "assistant", "content": text},
+            "done": true, "done_reason": "stop"}),
+        )
     }
 }
 
@@ -77,7 +79,11 @@ fn every_providers_models_are_listed_in_both_faces() {
         // Clients look at the details of every listed model, and one that fails empties their whole list.
         let shown = gw.post("/api/show", &json!({"model": row["name"]}));
         assert_eq!(shown.status, 200, "{}", shown.everything());
-        assert!(shown.json()["capabilities"].is_array() && shown.json()["model_info"].is_object(), "{}", shown.everything());
+        assert!(
+            shown.json()["capabilities"].is_array() && shown.json()["model_info"].is_object(),
+            "{}",
+            shown.everything()
+        );
         let one = gw.get(&format!("/v1/models/{}", row["name"].as_str().unwrap()));
         assert_eq!((one.status, &one.json()["id"]), (200, &row["name"]));
     }
@@ -131,7 +137,11 @@ fn an_alias_never_takes_a_local_models_name() {
 fn a_pooled_connection_gone_stale_is_no_error() {
     let up = upstream().models(&["gpt-4o"]).answers(|seen| {
         // The second request over a connection finds it dead.
-        if seen.before_on_connection > 0 && seen.path.ends_with("/completions") { close() } else { openai_says("fine")(seen) }
+        if seen.before_on_connection > 0 && seen.path.ends_with("/completions") {
+            close()
+        } else {
+            openai_says("fine")(seen)
+        }
     });
     let gw = gateway().provider("openai", &up, &["k"]).start();
     for _ in 0..6 {

@@ -103,7 +103,11 @@ fn a_provider_that_is_down_is_a_502_that_names_it() {
 
 #[test]
 fn a_provider_that_closes_or_answers_no_json_is_told() {
-    for step in [close(), text(200, "text/html", "<html><body>Hello from a proxy</body></html>"), text(503, "text/html", "<h1>busy</h1>")] {
+    for step in [
+        close(),
+        text(200, "text/html", "<html><body>Hello from a proxy</body></html>"),
+        text(503, "text/html", "<h1>busy</h1>"),
+    ] {
         let up = upstream().models(&["gpt-4o"]).then(step.clone());
         let gw = gateway().provider("openai", &up, &["k"]).start();
         for client in Client::ALL {
@@ -146,7 +150,10 @@ const HALF: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"c
 /// The connection breaks, the stream ends without a finish, or an error comes in its midst: the client can tell.
 #[test]
 fn a_cut_stream_is_not_taken_for_a_finished_one() {
-    let error = format!("{HALF}data: {}\n\n", json!({"error": {"message": "upstream exploded", "type": "server_error", "code": null}}));
+    let error = format!(
+        "{HALF}data: {}\n\n",
+        json!({"error": {"message": "upstream exploded", "type": "server_error", "code": null}})
+    );
     let rows = [
         ("cut", stream(HALF).cut_after(HALF.len())),
         ("cut in a record", stream(HALF.repeat(2)).cut_after(HALF.len() + 40)),
@@ -174,7 +181,12 @@ fn a_cut_stream_is_not_taken_for_a_finished_one() {
 
 #[test]
 fn a_gemini_stream_without_a_finish_is_cut() {
-    let record = |text: &str| format!("data: {}\r\n\r\n", json!({"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}]}));
+    let record = |text: &str| {
+        format!(
+            "data: {}\r\n\r\n",
+            json!({"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}]})
+        )
+    };
     let up = upstream().models(&["gemini-2.5-flash"]).then(stream(record("half") + &record(" an ans")));
     let gw = gateway().provider("google", &up, &["k"]).start();
     for client in [Client::OllamaChat, Client::OllamaGenerate, Client::OpenAiCompletions] {

@@ -33,11 +33,15 @@ fn dead() -> Step {
 }
 
 fn spent() -> Step {
-    status(429, error("insufficient_quota", "You exceeded your current quota, please check your plan and billing details."))
+    status(
+        429,
+        error("insufficient_quota", "You exceeded your current quota, please check your plan and billing details."),
+    )
 }
 
 fn busy() -> Step {
-    status(429, error("rate_limit_exceeded", "Rate limit reached. Please try again in 20ms.")).with_header("retry-after-ms", "20")
+    status(429, error("rate_limit_exceeded", "Rate limit reached. Please try again in 20ms."))
+        .with_header("retry-after-ms", "20")
 }
 
 fn told(client: Client, answer: &support::Answer, is_streamed: bool) -> String {
@@ -145,11 +149,16 @@ fn a_failure_inside_a_200_goes_to_the_next_key_too() {
 #[test]
 fn googles_way_to_refuse_a_key_is_known() {
     let up = upstream().models(&["gemini-2.5-flash"]).answers(|seen| match seen.header("x-goog-api-key") {
-        Some("dead") => status(400, json!({"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.",
+        Some("dead") => status(
+            400,
+            json!({"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.",
             "status": "INVALID_ARGUMENT", "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]}})),
-        _ => reply(json!({"candidates": [{"content": {"role": "model", "parts": [{"text": "fine"}]}, "finishReason": "STOP",
-            "index": 0}], "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1}})),
+            "reason": "API_KEY_INVALID", "domain": "googleapis.com"}]}}),
+        ),
+        _ => reply(
+            json!({"candidates": [{"content": {"role": "model", "parts": [{"text": "fine"}]}, "finishReason": "STOP",
+            "index": 0}], "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1}}),
+        ),
     });
     let gw = gateway().provider("google", &up, &["dead", "good"]).start();
     for _ in 0..4 {

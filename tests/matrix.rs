@@ -50,7 +50,8 @@ impl Case {
     /// What is told, in no dialect's words.
     fn told(self) -> Told {
         let usage = Some((11, 7));
-        let plain = |text: &str, finish: &str| Told { text: text.into(), finish: finish.into(), usage, ..Told::default() };
+        let plain =
+            |text: &str, finish: &str| Told { text: text.into(), finish: finish.into(), usage, ..Told::default() };
         match self {
             Case::Text | Case::Error(_) => plain(TEXT, "stop"),
             Case::Length => plain("Once upon", "length"),
@@ -269,9 +270,14 @@ fn ollama(seen: &Seen) -> Step {
         line["done"] = json!(is_done);
         if is_done {
             line["done_reason"] = json!(if case == Case::Length { "length" } else { "stop" });
-            for (name, value) in [("total_duration", 900), ("load_duration", 100), ("prompt_eval_count", 11),
-                ("prompt_eval_duration", 300), ("eval_count", 7), ("eval_duration", 500)]
-            {
+            for (name, value) in [
+                ("total_duration", 900),
+                ("load_duration", 100),
+                ("prompt_eval_count", 11),
+                ("prompt_eval_duration", 300),
+                ("eval_count", 7),
+                ("eval_duration", 500),
+            ] {
                 line[name] = json!(value);
             }
         }
@@ -378,7 +384,9 @@ fn check(gw: &Gateway, row: &Row, up: &Upstream, client: Client, is_streamed: bo
 /// Legacy completions have no place for thoughts and calls; Ollama has no filter.
 fn has_case(row: &Row, client: Client, case: Case) -> bool {
     match case {
-        Case::Thinking => client.is_chat() || (client == Client::OllamaGenerate && ["google", "ollama"].contains(&row.prefix)),
+        Case::Thinking => {
+            client.is_chat() || (client == Client::OllamaGenerate && ["google", "ollama"].contains(&row.prefix))
+        }
         Case::Tools => client.is_chat(),
         Case::Filter => row.prefix != "ollama",
         _ => true,
@@ -510,14 +518,20 @@ fn a_tool_loop_brings_the_signature_back() {
     let (_, up) = started.iter().find(|(row, _)| row.prefix == "google").unwrap();
     let tools = more(Client::OllamaChat, Case::Tools)["tools"].clone();
     let asked = json!({"role": "user", "content": Case::Tools.name()});
-    let first = gw.post("/api/chat", &json!({"model": "google:gemini-2.5-flash", "messages": [asked], "tools": tools, "stream": false}));
+    let first = gw.post(
+        "/api/chat",
+        &json!({"model": "google:gemini-2.5-flash", "messages": [asked], "tools": tools, "stream": false}),
+    );
     let made = first.json()["message"].clone();
     let results = ["20 degrees", "noon"].iter().zip(made["tool_calls"].as_array().unwrap()).map(|(content, made)| {
         json!({"role": "tool", "content": content, "tool_name": made["function"]["name"], "tool_call_id": made["id"]})
     });
     let mut messages = vec![json!({"role": "user", "content": "weather and time?"}), made.clone()];
     messages.extend(results);
-    let second = gw.post("/api/chat", &json!({"model": "google:gemini-2.5-flash", "messages": messages, "tools": tools, "stream": false}));
+    let second = gw.post(
+        "/api/chat",
+        &json!({"model": "google:gemini-2.5-flash", "messages": messages, "tools": tools, "stream": false}),
+    );
     assert_eq!(second.status, 200, "{}", second.everything());
     let body = up.last().json();
     let parts = body["contents"][1]["parts"].as_array().unwrap().clone();

@@ -74,7 +74,11 @@ fn of_a_request_only_the_name_changes() {
             let answer = gw.post_text("/v1/chat/completions", &form.replace("\"MODEL\"", &format!("\"{prefix}:m-1\"")));
             assert_eq!(answer.status, 200, "{prefix}, {what}: {}", answer.everything());
             let got = String::from_utf8(up.last().body).unwrap();
-            assert!(got == form.replace("\"MODEL\"", "\"m-1\""), "{prefix}, {what}: {}", got.chars().take(300).collect::<String>());
+            assert!(
+                got == form.replace("\"MODEL\"", "\"m-1\""),
+                "{prefix}, {what}: {}",
+                got.chars().take(300).collect::<String>()
+            );
         }
     }
 }

@@ -38,7 +38,13 @@ fn ask_all(gw: &Gateway, what: &str) {
 fn no_key_leaves_whatever_the_provider_does() {
     let echo = format!("Incorrect API key provided: {}. See https://x", KEYS[0]);
     let rows: Vec<(&str, Step)> = vec![
-        ("dead keys, echoed by the provider", status(401, json!({"error": {"message": echo, "type": "invalid_request_error", "code": "invalid_api_key"}}))),
+        (
+            "dead keys, echoed by the provider",
+            status(
+                401,
+                json!({"error": {"message": echo, "type": "invalid_request_error", "code": "invalid_api_key"}}),
+            ),
+        ),
         ("spent keys", status(429, json!({"error": {"message": "quota", "code": "insufficient_quota"}}))),
         ("a page", text(502, "text/html", &format!("<html>{}</html>", KEYS[1]))),
         ("closed connections", close()),
@@ -62,7 +68,8 @@ fn no_key_leaves_whatever_the_provider_does() {
 fn no_command_prints_a_key() {
     let up = upstream().models(&["gpt-4o"]);
     for command in ["config", "models", "check"] {
-        let (_, output) = gateway().provider("openai", &up, &KEYS).env("POLYLLAMA_API_KEYS", INBOUND).arg(command).run();
+        let (_, output) =
+            gateway().provider("openai", &up, &KEYS).env("POLYLLAMA_API_KEYS", INBOUND).arg(command).run();
         assert!(!output.is_empty());
         assert_silent(command, &output);
     }

@@ -13,6 +13,8 @@ use super::name::{self, Date, Name, Suits};
 pub(super) struct Listed<'a> {
     /// The provider's own id.
     pub(super) id: &'a str,
+    /// Its provider's prefix.
+    pub(super) prefix: &'a str,
     /// The place of its provider in the order of look-up.
     pub(super) provider: usize,
     /// One of an Ollama server's own.
@@ -57,14 +59,16 @@ pub(super) fn make(listed: &[Listed<'_>], is_real: impl Fn(&str) -> bool) -> Ali
     let mut aliases = Aliases::default();
     for rule in RULES {
         for (key, mut offers) in offers(rule, &candidates) {
-            offers.sort_by_cached_key(|(candidate, _)| candidate.rank(&key));
-            let Some((best, spelling)) = offers.first() else { continue };
+            offers.sort_by_cached_key(|candidate| candidate.rank(&key));
+            let Some(best) = offers.first() else { continue };
             if aliases.by_key.contains_key(&key) {
                 continue;
             }
-            for name in shown_names(rule, &key, spelling) {
+            // Of several orders of the same words only the model's own is worth showing.
+            let spelling = best.spellings(rule).into_iter().next().filter(|spelling| name::squash(spelling) == key);
+            for name in shown_names(rule, &key, spelling.as_deref()) {
                 if !is_real(name) {
-                    aliases.shown.push((name.to_owned(), best.index, best.reason(rule, spelling)));
+                    aliases.shown.push((name.to_owned(), best.index, best.reason(rule)));
                 }
             }
             aliases.by_key.insert(key, best.index);
@@ -89,13 +93,23 @@ struct Candidate<'a> {
     date: Option<Date>,
 }
 
+/// How near a provider is to who made the model; the nearer, the smaller.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    /// A provider that is called like the family.
+    Maker,
+    /// Perhaps the maker.
+    Direct,
+    /// The name tells of another maker: resold.
+    Resold,
+}
+
 /// What makes one model a better meaning of a short name than another; smaller is better.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank<'a> {
     /// What a local model could have meant stays on this machine.
     is_elsewhere: bool,
-    /// Listed with a vendor's path: somebody else's model, resold.
-    is_resold: bool,
+    source: Source,
     /// `mistral-large-latest` is what the provider itself calls its newest `mistral-large`.
     is_not_own_rolling: bool,
     is_narrow: bool,
@@ -121,7 +135,7 @@ impl<'a> Candidate<'a> {
         let is_rolling = name.is_rolling || name.is_default_tag;
         Rank {
             is_elsewhere: !is_local,
-            is_resold: !is_local && name.vendor.is_some(),
+            source: self.source(),
             is_not_own_rolling: !(name.is_rolling && self.rolls_as(key)),
             is_narrow: name.suits >= Suits::Narrow,
             is_unstable: self.is_unstable,
@@ -136,6 +150,15 @@ impl<'a> Candidate<'a> {
             length: self.listed.id.len(),
             provider: self.listed.provider,
             id: self.listed.id,
+        }
+    }
+
+    fn source(&self) -> Source {
+        match &self.name.vendor {
+            _ if self.listed.is_local => Source::Direct,
+            _ if self.listed.prefix.eq_ignore_ascii_case(&self.name.family) => Source::Maker,
+            None => Source::Direct,
+            Some(_) => Source::Resold,
         }
     }
 
@@ -176,13 +199,13 @@ impl<'a> Candidate<'a> {
         plain.into_iter().map(|spelling| format!("{spelling}-{size}")).collect()
     }
 
-    fn reason(&self, rule: Rule, spelling: &str) -> String {
+    fn reason(&self, rule: Rule) -> String {
         let name = &self.name;
         let version = name.version.as_ref().map(|version| version.text.as_str()).unwrap_or_default();
         match rule {
             Rule::Family => format!("family {}: {}", name.family, self.quality()),
             Rule::Version => format!("version {version} of {}: {}", name.family, self.quality()),
-            Rule::Variant => format!("newest version of {spelling}"),
+            Rule::Variant => format!("the newest {} {}", name.family, name.variant.join(" ")),
             _ if name.date.is_some() || name.is_rolling => "its name without the date or stage".to_owned(),
             _ => "its name in another spelling".to_owned(),
         }
@@ -261,24 +284,25 @@ fn follow_the_rolling(all: &mut [Candidate<'_>]) {
     }
 }
 
-/// Squashed spelling → who offers it, and how it spells it.
-type Offers<'c, 'a> = BTreeMap<String, Vec<(&'c Candidate<'a>, String)>>;
+/// Squashed spelling → who offers it.
+type Offers<'c, 'a> = BTreeMap<String, Vec<&'c Candidate<'a>>>;
 
 fn offers<'c, 'a>(rule: Rule, candidates: &'c [Candidate<'a>]) -> Offers<'c, 'a> {
     let mut offers = Offers::new();
     for candidate in candidates {
         for spelling in candidate.spellings(rule) {
-            offers.entry(name::squash(&spelling)).or_default().push((candidate, spelling));
+            offers.entry(name::squash(&spelling)).or_default().push(candidate);
         }
     }
     offers
 }
 
-fn shown_names<'n>(rule: Rule, key: &'n str, spelling: &'n str) -> Vec<&'n str> {
-    match rule {
-        Rule::Spelling => Vec::new(),
-        _ if key == spelling => vec![key],
-        _ => vec![key, spelling],
+fn shown_names<'n>(rule: Rule, key: &'n str, spelling: Option<&'n str>) -> Vec<&'n str> {
+    match spelling {
+        None => Vec::new(),
+        _ if rule == Rule::Spelling => Vec::new(),
+        Some(spelling) if key == spelling => vec![key],
+        Some(spelling) => vec![key, spelling],
     }
 }
 

@@ -192,6 +192,21 @@ fn who_makes_a_model_goes_before_who_resells_it_and_local_before_both() {
             ("deepseek-3.2", "openrouter:deepseek/deepseek-v3.2"),
         ],
     );
+    let mistral: &[&str] = &["zai-glm-5", "deepseek-v5-flash", "codestral-latest"];
+    assert_aliases(
+        &[
+            ("mistral", mistral),
+            ("zai", &["glm-4.6"]),
+            ("deepseek", &["deepseek-chat"]),
+            ("codestral", &["codestral-2508"]),
+        ],
+        &[
+            ("glm", "zai:glm-4.6"),
+            ("glm5", "mistral:zai-glm-5"),
+            ("deepseek", "deepseek:deepseek-chat"),
+            ("codestral", "codestral:codestral-2508"),
+        ],
+    );
     assert_aliases(&[("openrouter", resold)], &[("gpt-4o", "openrouter:openai/gpt-4o")]);
     assert_aliases(&[("a", &["glm-4.6"]), ("b", &["glm-4.6"])], &[("glm", "a:glm-4.6")]);
     assert_aliases(&[("b", &["glm-4.6"]), ("a", &["glm-4.6"])], &[("glm", "b:glm-4.6")]);
@@ -373,6 +388,15 @@ proptest! {
         let catalogue = build(&lists);
         for model in catalogue.models() {
             prop_assert_eq!(&catalogue.model(&model.name).unwrap().id, &model.id);
+        }
+    }
+
+    #[test]
+    fn any_ids_can_be_listed(ids in prop::collection::vec("[a-z0-9:/._~é-]{0,16}", 0..12), wild in ".{0,30}") {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).chain([wild.as_str()]).collect();
+        let catalogue = build(&[ids.clone(), ids.clone(), ids]);
+        for (name, target, _) in catalogue.aliases() {
+            prop_assert_eq!(&catalogue.model(name).unwrap().name, target, "{}", name);
         }
     }
 

@@ -75,6 +75,8 @@ pub struct Catalogue {
     generated: HashMap<String, usize>,
     aliases: Vec<(String, String, String)>,
     off: Vec<(String, Vec<String>)>,
+    /// There is one that would be asked: one that is on only if it answers, and didn't, is none.
+    has_provider: bool,
 }
 
 /// One provider's listing of a model.
@@ -87,7 +89,8 @@ struct Entry {
 }
 
 impl Catalogue {
-    /// Makes a snapshot. `lists` holds each provider's models by prefix.
+    /// Makes a snapshot. `lists` holds each provider's models by prefix; of one that never answered there is none, not even
+    /// an empty one.
     pub fn new(providers: &Providers, lists: &HashMap<String, Vec<Model>>, options: &Options) -> Catalogue {
         let providers = rows::in_order(providers);
         let rows = rows::rows(&providers, lists);
@@ -96,6 +99,7 @@ impl Catalogue {
             listed: listed(&providers, &rows),
             configured: options.aliases.iter().map(|(name, to)| (name.trim().to_lowercase(), to.clone())).collect(),
             off: options.off.clone(),
+            has_provider: providers.iter().any(|one| !one.is_optional || lists.contains_key(&one.prefix)),
             providers,
             ..Catalogue::default()
         };
@@ -176,6 +180,7 @@ impl Catalogue {
             .iter()
             .map(|model| Listed {
                 id: &model.id,
+                prefix: &model.provider,
                 provider: order(model),
                 is_local: model.is_local,
                 is_other: model.capabilities.completion == Some(false)
@@ -321,7 +326,7 @@ impl Catalogue {
         if let Some(failure) = self.without_key(asked) {
             return failure;
         }
-        if self.has_no_provider() {
+        if !self.has_provider {
             return self.without_provider();
         }
         let of_models = self.models.iter().flat_map(|model| [(&*model.name, &*model.id), (&*model.name, &*model.name)]);
@@ -349,11 +354,6 @@ impl Catalogue {
             None => format!("provider '{prefix}' is off: switch it on in polyllama.toml"),
         };
         Some(Failure::new(Class::NoKey, message))
-    }
-
-    /// None that would be asked: one that is on only if it answers, and doesn't, is none.
-    fn has_no_provider(&self) -> bool {
-        self.models.is_empty() && self.providers.iter().all(|provider| provider.is_optional)
     }
 
     /// What to tell when there is no provider to ask: which variables would switch one on.

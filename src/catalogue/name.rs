@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 /// A model's name, taken apart. All in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Name {
-    /// The path before the last slash, as aggregators write it: `openai` of `openai/gpt-4o`.
+    /// Who made it, where the name tells: the path before the last slash, as aggregators write it (`openai/gpt-4o`), or a
+    /// maker's name before the family's (`zai-glm-4.7`).
     pub(super) vendor: Option<String>,
     /// `gpt`, `gemini`, `gpt-oss`.
     pub(super) family: String,
@@ -121,9 +122,13 @@ fn kind_of_word(kind: &str, place: u8) -> Option<Word> {
 }
 
 /// Takes a model's id apart; `None` for what isn't a plain name (fine-tunes such as `ft:gpt-4o:org::id`, ids that begin
-/// with a digit).
+/// with a digit or hold more than letters, digits and the usual separators).
 pub(super) fn parse(id: &str) -> Option<Name> {
-    let lower = id.trim_start_matches('~').to_lowercase();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '~');
+    if !id.chars().all(is_plain) {
+        return None;
+    }
+    let lower = id.trim_start_matches('~').to_ascii_lowercase();
     let (vendor, rest) = match lower.rsplit_once('/') {
         Some((vendor, rest)) => (Some(vendor.to_owned()), rest),
         None => (None, lower.as_str()),
@@ -132,9 +137,11 @@ pub(super) fn parse(id: &str) -> Option<Name> {
     if base == "ft" || tag.is_some_and(|tag| tag.contains(':')) {
         return None;
     }
-    let parts: Vec<&str> = base.split(['-', '_', ' ']).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = base.split(['-', '_']).filter(|part| !part.is_empty()).collect();
     let mut name = Name { vendor, preference: 1, ..Name::default() };
-    let rest = name.take_family(without_maker(&parts))?;
+    let (maker, parts) = split_maker(&parts);
+    name.vendor = name.vendor.or_else(|| maker.map(String::from));
+    let rest = name.take_family(parts)?;
     name.take_parts(rest);
     name.take_tag(tag);
     name.settle();
@@ -170,15 +177,15 @@ fn word(part: &str) -> Option<Word> {
 }
 
 /// `zai-glm-4.7`, `Meta-Llama-3-3-70B`: the maker's name is no part of the family.
-fn without_maker<'a, 'b>(parts: &'b [&'a str]) -> &'b [&'a str] {
+fn split_maker<'a, 'b>(parts: &'b [&'a str]) -> (Option<&'a str>, &'b [&'a str]) {
     match parts {
         [first, rest @ ..]
             if word(first) == Some(Word::Maker)
                 && rest.first().is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphabetic())) =>
         {
-            rest
+            (Some(first), rest)
         }
-        _ => parts,
+        _ => (None, parts),
     }
 }
 
@@ -469,7 +476,8 @@ mod tests {
 
     #[test]
     fn fine_tunes_and_oddities_have_no_parts() {
-        for id in ["ft:gpt-4o-2024-08-06:org::abc", "", "4", "/", "a/", "-", ":x", "x:y:z"] {
+        for id in ["ft:gpt-4o-2024-08-06:org::abc", "", "4", "/", "a/", "-", ":x", "x:y:z", "gpt 4", "gpt-4\r", "мод-1"]
+        {
             assert_eq!(parse(id), None, "{id}");
         }
     }

@@ -33,11 +33,12 @@ pub(super) fn near<'a>(asked: &str, names: impl Iterator<Item = (&'a str, &'a st
 }
 
 fn likeness(asked: &str, known: &str) -> f64 {
-    if known.len() > LONGEST {
+    let (shorter, longer) = (asked.len().min(known.len()) as f64, asked.len().max(known.len()) as f64);
+    let is_part = asked.len() >= 4 && known.contains(asked);
+    if longer > LONGEST as f64 || (shorter < NEAR * longer && !is_part) {
         return 0.0;
     }
-    let alike = strsim::normalized_damerau_levenshtein(asked, known);
-    let is_part = asked.len() >= 4 && known.contains(asked);
+    let alike = 1.0 - strsim::osa_distance(asked, known) as f64 / longer;
     if is_part { alike.max(NEAR + 0.1 * alike) } else { alike }
 }
 

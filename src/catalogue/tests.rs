@@ -286,7 +286,10 @@ fn unknown_names_fail_with_near_ones() {
             ("zzzzzz", "model 'zzzzzz' not found"),
             (" zzzzzz ", "model ' zzzzzz ' not found"),
             ("", "model '' not found"),
-            ("openai:", "model 'openai:' not found"),
+            (
+                "openai:",
+                "model 'openai:' not found; did you mean 'openai:gpt-4o', 'openrouter:openai/gpt-4o' or 'openai:gpt-4-turbo'?",
+            ),
         ],
     );
     assert!(meaning(&catalogue, &"z".repeat(100_000)).len() < 300);
@@ -325,6 +328,9 @@ fn without_any_provider_it_says_what_to_set() {
     assert!(Catalogue::empty().is_empty() && Catalogue::empty().models().is_empty());
 
     let silent: Providers = Arc::new([Arc::new(Provider { is_optional: true, ..provider("ollama") })]);
+    let without_models = HashMap::from([("ollama".to_owned(), Vec::new())]);
+    let fresh = Catalogue::new(&silent, &without_models, &options());
+    assert_eq!(meaning(&fresh, "llama2"), "model 'llama2' not found", "clients pull on this");
     let silent = Catalogue::new(&silent, &HashMap::new(), &options());
     assert_eq!(silent.look_up("llama2").unwrap_err().status, 503, "an Ollama that doesn't answer is none");
     let silent: Providers = Arc::new([Arc::new(provider("openai"))]);

@@ -42,17 +42,34 @@ fn after() -> String {
 
 /// The variables of every preset, as the table of presets has them.
 fn providers() -> String {
-    let mut text = String::from(
-        "Providers, by what switches each on (several keys between commas; singular and plural names both work):\n",
-    );
+    let mut text =
+        String::from("Providers, and what switches each on (several keys between commas; _KEY and _KEYS both work):\n");
     for (prefix, entry) in presets().unwrap_or_default() {
-        let variables = variables(&entry).join(", ");
-        if !variables.is_empty() {
+        let mut name = prefix.as_str();
+        for line in lines(&variables(&entry)) {
             // Writing to a string can't fail.
-            let _ = writeln!(text, "  {prefix:<14} {variables}");
+            let _ = writeln!(text, "  {name:<14} {line}");
+            name = "";
         }
     }
     text
+}
+
+/// The names with commas between them, in lines that fit a terminal beside a name.
+fn lines(names: &[&str]) -> Vec<String> {
+    const WIDTH: usize = 63;
+    let mut lines: Vec<String> = Vec::new();
+    for name in names {
+        match lines.last_mut() {
+            Some(line) if line.len() + name.len() + 3 <= WIDTH => line.push_str(&format!(", {name}")),
+            Some(line) => {
+                line.push(',');
+                lines.push((*name).to_owned());
+            }
+            None => lines.push((*name).to_owned()),
+        }
+    }
+    lines
 }
 
 /// The variables with keys or tokens, and those that move it elsewhere.
@@ -70,6 +87,13 @@ fn variables(entry: &Entry) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn long_lists_of_variables_go_on_in_the_next_line() {
+        let name = "A".repeat(31);
+        let lines = super::lines(&[&name, &name, "B"]);
+        assert_eq!(lines, [format!("{name},"), format!("{name}, B")]);
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();

@@ -9,12 +9,12 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Port};
+use crate::observe;
 use crate::provider::Provider;
 use crate::relay::Relay;
 use crate::relay::discover::{Discovery, State};
 use crate::relay::upstream::Upstream;
 use crate::server::Gateway;
-use crate::observe;
 
 use super::table::table;
 
@@ -97,5 +97,7 @@ async fn print_table(address: SocketAddr, discovery: Arc<Discovery>) {
     let rows: Vec<[String; 4]> = discovery.states().into_iter().map(shown).collect();
     let table = table(["PROVIDER", "KEYS", "MODELS", ""], &rows);
     let aliases = discovery.catalogue().aliases().len();
-    eprintln!("\n  http://{address}  (Ollama clients)\n  http://{address}/v1  (OpenAI clients)\n\n{table}\n  {aliases} aliases; see `polyllama models --aliases`\n");
+    eprintln!(
+        "\n  http://{address}  (Ollama clients)\n  http://{address}/v1  (OpenAI clients)\n\n{table}\n  {aliases} aliases; see `polyllama models --aliases`\n"
+    );
 }

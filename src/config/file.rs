@@ -164,7 +164,8 @@ impl File {
 
     fn table<'a>(&self, name: &str, value: &'a Spanned<DeValue<'a>>) -> Result<Members<'a>, ConfigError> {
         let table = value.get_ref().as_table().ok_or_else(|| {
-            let message = format!("`{name}` is a section: write [{name}], and its keys below");
+            let heading = if name == PROVIDER { "provider.NAME" } else { name };
+            let message = format!("`{name}` is a section: write [{heading}], and its keys below");
             self.error(value.span().start, message)
         })?;
         Ok(in_order(table))
@@ -189,14 +190,16 @@ fn given(value: &DeValue<'_>) -> Given {
         DeValue::Boolean(flag) => Given::Flag(*flag),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(number) => Given::Number(number.to_string()),
-            Err(_) => Given::Other("integer, too large a one"),
+            Err(_) => Given::Other("a number that is too large"),
         },
         DeValue::Array(items) => {
             let texts: Option<Vec<String>> =
                 items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect();
-            texts.map_or(Given::Other("array of other things"), Given::List)
+            texts.map_or(Given::Other("an array of other things"), Given::List)
         }
-        other => Given::Other(other.type_str()),
+        DeValue::Float(_) => Given::Other("a number with a point"),
+        DeValue::Datetime(_) => Given::Other("a date or time"),
+        DeValue::Table(_) => Given::Other("a table"),
     }
 }
 
@@ -237,15 +240,16 @@ pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> O
 
 /// serde's list of expected names, cut to the nearest one, and its quotations of values cut out: they may be secrets.
 fn with_suggestion(message: &str) -> String {
-    let message = without_values(message);
-    let Some(rest) = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant ")) else {
-        return message;
+    let message = without_values(message.trim_end());
+    let (what, rest) = match (message.strip_prefix("unknown field "), message.strip_prefix("unknown variant ")) {
+        (Some(rest), _) => ("key", rest),
+        (_, Some(rest)) => ("value", rest),
+        _ => return message,
     };
     let mut names = rest.split('`').skip(1).step_by(2);
-    let Some(unknown) = names.next() else { return message };
-    match nearest(unknown, names) {
-        Some(near) => format!("unknown key or value `{unknown}`; did you mean `{near}`?"),
-        None => message,
+    match names.next().and_then(|unknown| Some((unknown, nearest(unknown, names)?))) {
+        Some((unknown, near)) => format!("unknown {what} `{unknown}`; did you mean `{near}`?"),
+        None => format!("unknown {what} {rest}"),
     }
 }
 
@@ -301,6 +305,16 @@ mod tests {
     #[test]
     fn broken_toml_names_the_line() {
         assert!(error_of("a = \n").starts_with("p.toml:1:"));
+    }
+
+    #[test]
+    fn what_serde_expects_becomes_a_suggestion() {
+        assert_eq!(
+            with_suggestion("unknown variant `bear`, expected one of `bearer`, `none`\n"),
+            "unknown value `bear`; did you mean `bearer`?"
+        );
+        assert_eq!(with_suggestion("unknown field `q`, expected `a` or `b`"), "unknown key `q`, expected `a` or `b`");
+        assert_eq!(with_suggestion("duplicate key"), "duplicate key");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use secrecy::SecretString;
+
 use super::file::{self, File, nearest};
 use super::settings::{SETTINGS, Setting, quoted};
 use super::value::Given;
@@ -32,9 +34,8 @@ pub(super) fn load(flags: &Flags, env: Environment) -> Result<Config, ConfigErro
         config.sources.push(Source { key: setting.key.to_owned(), value, origin });
     }
     add_aliases(&mut config, file);
-    if let Some(path) = env.get("SSL_CERT_FILE").map(PathBuf::from).filter(|path| !config.ca_files.contains(path)) {
-        config.ca_files.push(path);
-    }
+    add_certificates(&mut config, &env);
+    add_keys_of_file(&mut config)?;
     config.warnings = unknown_variables(&env);
     refuse_open(&config)?;
 
@@ -64,7 +65,7 @@ fn with_defaults(env: &Environment) -> Config {
         ca_files: Vec::new(),
         state_dir,
         has_ollama_program: env.has_program("ollama"),
-        own_name: env.get("HOSTNAME").map(str::to_ascii_lowercase),
+        own_name: own_name(env),
         sources: Vec::new(),
         warnings: Vec::new(),
     };
@@ -73,6 +74,13 @@ fn with_defaults(env: &Environment) -> Config {
         let _ = setting.put(&mut config, &Given::Word(setting.default.to_owned()));
     }
     config
+}
+
+/// This machine's name: containers tell it in a variable, others in a file. Without either, nothing hangs on it.
+fn own_name(env: &Environment) -> Option<String> {
+    let in_file = || std::fs::read_to_string("/etc/hostname").ok();
+    let name = env.get("HOSTNAME").map(str::to_owned).or_else(in_file)?;
+    Some(name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty())
 }
 
 /// The highest layer that has a value for this setting puts it there.
@@ -115,9 +123,9 @@ fn from_flags(setting: &Setting, flags: &Flags) -> Option<(&'static str, String)
 }
 
 fn from_variables<'a>(setting: &Setting, env: &'a Environment) -> Option<(&'static str, &'a str)> {
-    let mut set = setting.variables.iter().filter_map(|name| Some((*name, env.get(name)?)));
+    let mut set = setting.variables.iter().filter_map(|name| Some((*name, env.get(name)?.trim())));
     // Shells and build environments keep the machine's name under HOST.
-    set.find(|(name, value)| *name != "HOST" || value.trim().parse::<IpAddr>().is_ok())
+    set.find(|(name, value)| *name != "HOST" || value.parse::<IpAddr>().is_ok())
 }
 
 fn add_aliases(config: &mut Config, file: Option<&File>) {
@@ -127,6 +135,22 @@ fn add_aliases(config: &mut Config, file: Option<&File>) {
         let origin = Origin::File(file.path.clone(), line);
         config.sources.push(Source { key: format!("aliases.{alias}"), value: quoted(model), origin });
     }
+}
+
+/// `SSL_CERT_FILE` is what other programs read; here it adds to the other files.
+fn add_certificates(config: &mut Config, env: &Environment) {
+    const NAME: &str = "SSL_CERT_FILE";
+    let Some(path) = env.get(NAME).map(str::trim) else { return };
+    config.sources.push(Source { key: NAME.to_owned(), value: quoted(path), origin: env.origin(NAME) });
+    config.ca_files.push(PathBuf::from(path));
+}
+
+/// Adds the inbound keys that stand in a file, as containers are given secrets.
+fn add_keys_of_file(config: &mut Config) -> Result<(), ConfigError> {
+    let Some(path) = &config.access.keys_file else { return Ok(()) };
+    let in_file = Given::Word(file::read(path)?.replace('\n', ",")).list().unwrap_or_default();
+    config.access.keys.extend(in_file.into_iter().map(SecretString::from));
+    Ok(())
 }
 
 /// The proxy variables. In lower case they go before, as with other programs; `HTTP_PROXY` in capitals can be a request's
@@ -159,4 +183,86 @@ fn refuse_open(config: &Config) -> Result<(), ConfigError> {
         return Err(ConfigError::Open(config.listen.host));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Config {
+        let env = Environment::new("/nonexistent", variables.iter().copied());
+        Config::load(&Flags::default(), env).unwrap()
+    }
+
+    fn has(config: &Config, prefix: &str) -> bool {
+        config.providers.iter().any(|provider| provider.prefix == prefix)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let config = load(&[]);
+        assert_eq!(config.listen, Listen { host: Ipv4Addr::LOCALHOST.into(), port: Port::Default });
+        assert_eq!(config.limits.body_bytes_max, 128 << 20);
+        assert_eq!(config.limits.record_bytes_max, 32 << 20);
+        assert_eq!(config.limits.header_bytes_max, 64 << 10);
+        assert_eq!(config.limits.hold_bytes_max, 64 << 10);
+        let seconds = [
+            (config.limits.connect, 10),
+            (config.limits.first_byte, 300),
+            (config.limits.silence, 120),
+            (config.limits.request_total, 600),
+            (config.limits.hold, 20),
+        ];
+        assert!(seconds.iter().all(|(limit, seconds)| limit.as_secs() == *seconds));
+        assert!(config.catalogue.generated_aliases && !config.catalogue.list_aliases && !config.is_strict);
+        assert!(config.access.keys.is_empty() && !config.access.is_open);
+    }
+
+    #[test]
+    fn ourselves_are_found_once_the_port_is_known() {
+        let variables = [("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://127.0.0.1:5005/v1")];
+        let mut config = load(&variables);
+        assert!(has(&config, "openai"));
+        assert!(config.leave_out_self(11434).is_empty());
+        assert!(has(&config, "openai"));
+        assert_eq!(config.leave_out_self(5005).len(), 1);
+        assert!(!has(&config, "openai"));
+    }
+
+    #[test]
+    fn an_address_on_this_machine_needs_no_key() {
+        assert!(has(&load(&[("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1")]), "openai"));
+        let config = load(&[]);
+        assert!(!has(&config, "openai"));
+        let off = config.catalogue.off.iter().find(|(prefix, _)| prefix == "openai").unwrap();
+        assert!(off.1.iter().any(|name| name.starts_with("OPENAI_API_KEY")));
+    }
+
+    #[test]
+    fn proxies_are_kept_as_they_stand() {
+        let proxy = load(&[("https_proxy", "http://a"), ("HTTPS_PROXY", "http://b"), ("NO_PROXY", "c,d")]).proxy;
+        assert_eq!((proxy.https.as_deref(), proxy.no.as_deref()), (Some("http://a"), Some("c,d")));
+        assert!(proxy.http.is_none() && proxy.all.is_none());
+    }
+
+    #[test]
+    fn the_path_tells_whether_there_is_an_ollama_program() {
+        let folder = std::env::temp_dir().join(format!("polyllama-path-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = format!("/nonexistent:{}", folder.display());
+        assert!(!load(&[("PATH", &path)]).has_ollama_program);
+        std::fs::write(folder.join(format!("ollama{}", std::env::consts::EXE_SUFFIX)), "").unwrap();
+        assert!(load(&[("PATH", &path)]).has_ollama_program);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn state_is_kept_in_the_users_folder_where_there_is_one() {
+        let folder = |variables: &[(&str, &str)]| load(variables).state_dir;
+        assert_eq!(folder(&[]), None);
+        assert_eq!(folder(&[("HOME", "/home/me")]), Some(PathBuf::from("/home/me/.local/state/polyllama")));
+        let xdg = [("HOME", "/home/me"), ("XDG_STATE_HOME", "/state")];
+        assert_eq!(folder(&xdg), Some(PathBuf::from("/state/polyllama")));
+        assert_eq!(folder(&[("POLYLLAMA_STATE_DIR", "here")]), Some(PathBuf::from("here")));
+    }
 }

@@ -121,6 +121,8 @@ pub struct Limits {
 pub struct Access {
     /// Keys that clients must show one of; none: whoever reaches the port may ask.
     pub keys: Vec<SecretString>,
+    /// The file that some of them came from.
+    pub keys_file: Option<PathBuf>,
     /// The operator wants the port open to others without keys.
     pub is_open: bool,
     /// Host names that requests may carry beside the local ones, on loopback.

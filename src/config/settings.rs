@@ -38,7 +38,7 @@ enum Place {
     List(fn(&mut Config) -> &mut Vec<String>),
     Secrets(fn(&mut Config) -> &mut Vec<SecretString>),
     Files(fn(&mut Config) -> &mut Vec<PathBuf>),
-    Folder(fn(&mut Config) -> &mut Option<PathBuf>),
+    Path(fn(&mut Config) -> &mut Option<PathBuf>),
 }
 
 /// The table, in the order in which it is documented.
@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         variables: &["POLYLLAMA_STATE_DIR"],
         default: "",
         about: "Where the last good model lists are kept. Left unset it is `polyllama` in the user's state folder.",
-        place: Place::Folder(|c| &mut c.state_dir),
+        place: Place::Path(|c| &mut c.state_dir),
     },
     Setting {
         key: "ca_files",
@@ -114,6 +114,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "",
         about: "Keys of which clients must show one. Needed to listen on an address that others can reach.",
         place: Place::Secrets(|c| &mut c.access.keys),
+    },
+    Setting {
+        key: "access.keys_file",
+        variables: &["POLYLLAMA_API_KEYS_FILE", "POLYLLAMA_API_KEY_FILE"],
+        default: "",
+        about: "A file with more such keys, one a line.",
+        place: Place::Path(|c| &mut c.access.keys_file),
     },
     Setting {
         key: "access.open",
@@ -253,7 +260,7 @@ impl Setting {
             Place::List(place) => *place(config) = given.list()?,
             Place::Secrets(place) => *place(config) = given.list()?.into_iter().map(SecretString::from).collect(),
             Place::Files(place) => *place(config) = given.list()?.into_iter().map(PathBuf::from).collect(),
-            Place::Folder(place) => *place(config) = Some(PathBuf::from(given.text()?)),
+            Place::Path(place) => *place(config) = Some(PathBuf::from(given.text()?)),
         }
         Ok(())
     }
@@ -271,7 +278,7 @@ impl Setting {
             Place::List(place) => array(place(config).iter().cloned()),
             Place::Secrets(place) => array(place(config).iter().map(mask)),
             Place::Files(place) => array(place(config).iter().map(|file| file.display().to_string())),
-            Place::Folder(place) => {
+            Place::Path(place) => {
                 quoted(&place(config).as_ref().map(|folder| folder.display().to_string()).unwrap_or_default())
             }
         }

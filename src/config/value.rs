@@ -18,7 +18,7 @@ pub(super) enum Given {
     Number(String),
     /// A TOML array of strings.
     List(Vec<String>),
-    /// Something else: its type.
+    /// Something else: what it is, in words.
     Other(&'static str),
 }
 
@@ -30,7 +30,7 @@ impl Given {
             Given::Flag(_) => "a boolean".to_owned(),
             Given::Number(digits) => format!("the number {digits}"),
             Given::List(_) => "an array".to_owned(),
-            Given::Other(kind) => format!("a value of type {kind}"),
+            Given::Other(kind) => (*kind).to_owned(),
         }
     }
 

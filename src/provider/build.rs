@@ -216,6 +216,7 @@ impl Entry {
             is_optional: self.switched_on == Some(SwitchedOn::Answer) && !place.is_from_env && !sources.from_config,
             is_local: self.local.unwrap_or(false),
             static_models: self.static_models.clone(),
+            check_path: self.check_path.clone(),
             include: glob_set(prefix, &self.include)?,
             exclude: glob_set(prefix, &self.exclude)?,
             way: self.face,

@@ -135,6 +135,24 @@ impl Pool {
         }
     }
 
+    /// Takes another pool's keys in place of its own, and keeps what is known of those that are in both.
+    pub fn replace(&self, new: &Pool) {
+        new.adopt(self);
+        let keys = std::mem::take(&mut new.lock().keys);
+        let mut inner = self.lock();
+        inner.keys = keys;
+        inner.next = 0;
+    }
+
+    /// Every key with its name for people; a provider that needs none has one empty key.
+    pub fn all(&self, now: Instant) -> Vec<(String, Credential)> {
+        let inner = self.lock();
+        if inner.keys.is_empty() {
+            return vec![(String::new(), no_key())];
+        }
+        inner.keys.iter().enumerate().map(|(i, key)| (key.state(i, now).name, key.credential.clone())).collect()
+    }
+
     /// The next key for a model, in turn, passing over those in `tried` and those that rest.
     pub fn choose(&self, model: &str, tried: &[usize], now: Instant) -> Choice {
         let mut inner = self.lock();
@@ -201,7 +219,11 @@ fn keyless(tried: &[usize]) -> Choice {
     if tried.contains(&0) {
         return Choice::Empty;
     }
-    Choice::Use(0, Credential { secret: SecretString::from(String::new()), is_token: false })
+    Choice::Use(0, no_key())
+}
+
+fn no_key() -> Credential {
+    Credential { secret: SecretString::from(String::new()), is_token: false }
 }
 
 impl Health {

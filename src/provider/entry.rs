@@ -57,6 +57,8 @@ pub struct Entry {
     pub local: Option<bool>,
     /// Models to list when it has no list, or none that answers.
     pub static_models: Vec<String>,
+    /// Where a key's state can be asked for, below the base address, when the model list answers without one.
+    pub check_path: Option<String>,
     /// Patterns (`*`, `?`, `[…]`, `{a,b}`) of ids to list; all when empty.
     pub include: Vec<String>,
     /// Patterns of ids not to list.
@@ -241,6 +243,7 @@ impl Entry {
             switched_on: user.switched_on.or(self.switched_on),
             local: user.local.or(self.local),
             static_models: either(user.static_models, self.static_models),
+            check_path: user.check_path.or(self.check_path),
             include: either(user.include, self.include),
             exclude: either(user.exclude, self.exclude),
             quirks,
@@ -300,3 +303,6 @@ fn quirks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<toml::Table, D::
     Quirks::deserialize(table.clone()).map_err(D::Error::custom)?;
     Ok(table)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::Method;
 use tokio::sync::watch;
 
-use super::upstream::{self, Upstream};
 use super::headers;
+use super::upstream::{self, Upstream};
 use crate::catalogue::{Catalogue, Options};
 use crate::chat::{Class, Failure};
 use crate::config::Config;

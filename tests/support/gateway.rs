@@ -96,10 +96,8 @@ impl Setup {
     pub fn spawn(self) -> Gateway {
         let mut child = self.command().spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
-        let readers = vec![
-            collect(child.stdout.take().unwrap(), &output),
-            collect(child.stderr.take().unwrap(), &output),
-        ];
+        let readers =
+            vec![collect(child.stdout.take().unwrap(), &output), collect(child.stderr.take().unwrap(), &output)];
         Gateway { port: self.port, folder: self.folder, child, output, readers }
     }
 

@@ -13,7 +13,7 @@ pub mod recorded;
 mod told;
 mod upstream;
 
-pub use gateway::{Gateway, gateway};
+pub use gateway::{Gateway, Setup, gateway};
 pub use http::{Answer, Asked, send};
 pub use told::{Client, Told, call};
 pub use upstream::{Seen, Step, Upstream, close, hang, reply, status, stream, text, upstream};

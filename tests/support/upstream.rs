@@ -151,6 +151,8 @@ struct State {
     script: Option<Arc<Script>>,
     models: Vec<String>,
     list: Option<Step>,
+    tags: Option<Step>,
+    show: Option<Step>,
 }
 
 /// A provider on a port of its own, until it is dropped.
@@ -191,6 +193,19 @@ impl Upstream {
     /// The list is answered so from now on.
     pub fn now_lists_with(&self, step: Step) {
         self.state.lock().unwrap().list = Some(step);
+    }
+
+    /// `/api/tags` alone is answered so from now on.
+    pub fn now_tags(&self, step: Step) {
+        self.state.lock().unwrap().tags = Some(step);
+    }
+
+    /// Every question from now on, and every look at a model's details, gets this.
+    pub fn now_answers(&self, step: Step) {
+        let mut state = self.state.lock().unwrap();
+        state.script = None;
+        state.show = Some(step.clone());
+        state.steps = VecDeque::from([step]);
     }
 
     /// The next request that is no look at a list gets this; steps are taken in order, and the last one stays.
@@ -266,6 +281,12 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
     let mut state = state.lock().unwrap();
     state.seen.push(seen.clone());
     if is_look(seen) {
+        if let Some(show) = state.show.clone().filter(|_| seen.path == "/api/show") {
+            return show;
+        }
+        if let Some(tags) = state.tags.clone().filter(|_| seen.path == "/api/tags") {
+            return tags;
+        }
         return state.list.clone().unwrap_or_else(|| list(seen, &state.models));
     }
     if let Some(script) = state.script.clone() {

@@ -355,10 +355,10 @@ impl Conversation {
         }
     }
 
-    /// Ids are Gemini 3's own, eight small letters and digits. One that another provider or the gateway made is not known there,
-    /// and Gemini 2 knows none: they are left out, and order and name pair call and result.
+    /// Gemini 3 gives ids of its own: eight letters and digits, as recorded. One that another provider or the gateway made is not
+    /// known there, and Gemini 2 knows none: those are left out, and order and name pair call and result.
     fn write_id(&self, w: &mut Writer, call: &Call) {
-        let is_own = |id: &str| id.len() == 8 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let is_own = |id: &str| id.len() == 8 && id.bytes().all(|b| b.is_ascii_alphanumeric());
         let id = call.id.as_ref().filter(|id| self.family.is_gemini_from(3, 0) && is_own(&id.as_str()));
         if let Some(id) = id {
             w.key("id").text(id);
@@ -413,3 +413,6 @@ fn write_signature(w: &mut Writer, signature: Option<&Text>) {
         w.key("thoughtSignature").text(signature);
     }
 }
+
+#[cfg(test)]
+mod tests;

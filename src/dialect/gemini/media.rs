@@ -109,7 +109,7 @@ fn standard_base64(data: &Text) -> Result<Text, Failure> {
 
 fn is_standard(bytes: &[u8]) -> bool {
     let body = bytes.strip_suffix(b"==").or_else(|| bytes.strip_suffix(b"=")).unwrap_or(bytes);
-    bytes.len() % 4 == 0 && body.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+    bytes.len().is_multiple_of(4) && body.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
 fn not_base64() -> Failure {

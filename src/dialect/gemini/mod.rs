@@ -7,7 +7,8 @@
 //! * [`request`] writes a request: `contents` the conversation, `media` what is not text, `tools` and `schema` the
 //!   functions, `thinking` the depth of thought.
 //! * [`stream`] reads answers, one `GenerateContentResponse` after the other; [`answer`] reads a whole one with the same code,
-//!   `parts` what stands in a part.
+//!   `parts` what stands in a part,
+//!   `partial` calls that come in pieces.
 
 pub mod answer;
 mod contents;
@@ -15,6 +16,7 @@ pub mod error;
 mod family;
 mod logprobs;
 mod media;
+mod partial;
 mod parts;
 pub mod request;
 mod schema;

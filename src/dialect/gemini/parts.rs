@@ -1,5 +1,6 @@
 //! The parts of an answer, read into blocks.
 
+use super::partial::Partial;
 use crate::chat::{BlockKind, Event};
 use crate::json::{Kind, Text, Value};
 
@@ -10,6 +11,8 @@ pub(super) struct Blocks {
     /// The number of the next block.
     next: u32,
     open: Option<Open>,
+    /// The call that comes in pieces.
+    partial: Option<Partial>,
     /// Something to read or look at was said: text or media, not thoughts.
     pub(super) has_content: bool,
     /// A function was called.
@@ -82,12 +85,44 @@ impl Blocks {
 
     fn call(&mut self, call: Value<'_>, signature: Option<Text>, events: &mut Vec<Event>) {
         let id = call.get("id").and_then(Value::text).filter(|id| !id.is_empty());
+        let name = member(call, "name");
+        if name.is_empty() {
+            return self.call_goes_on(call, events);
+        }
+        if goes_on(call) {
+            let mut partial = Partial::new(id, name, signature);
+            partial.add(call);
+            self.partial = Some(partial);
+            return;
+        }
         let arguments = call.get("args").filter(|args| args.kind() == Kind::Object);
-        let text = Text::from(arguments.map_or_else(|| "{}".to_owned(), |args| compact(args.as_str())));
+        let text = arguments.map_or_else(|| "{}".to_owned(), |args| compact(args.as_str()));
+        self.whole_call(BlockKind::ToolCall { id, name, signature }, text, events);
+    }
+
+    /// A piece of a call that began before.
+    fn call_goes_on(&mut self, piece: Value<'_>, events: &mut Vec<Event>) {
+        let Some(mut partial) = self.partial.take() else { return };
+        partial.add(piece);
+        if goes_on(piece) {
+            self.partial = Some(partial);
+            return;
+        }
+        let arguments = partial.arguments().as_str().to_owned();
+        let Partial { id, name, signature, .. } = partial;
+        self.whole_call(BlockKind::ToolCall { id, name, signature }, arguments, events);
+    }
+
+    /// Is there a call that began and did not end?
+    pub(super) fn has_half_a_call(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    fn whole_call(&mut self, kind: BlockKind, arguments: String, events: &mut Vec<Event>) {
         self.has_call = true;
         self.close(None, events);
-        self.start(BlockKind::ToolCall { id, name: member(call, "name"), signature }, events);
-        events.push(Event::Delta { choice: self.choice, block: self.next, text });
+        self.start(kind, events);
+        events.push(Event::Delta { choice: self.choice, block: self.next, text: arguments.into() });
         self.finish_block(None, events);
     }
 
@@ -115,6 +150,10 @@ impl Blocks {
         events.push(Event::BlockEnd { choice: self.choice, block: self.next, signature });
         self.next += 1;
     }
+}
+
+fn goes_on(call: Value<'_>) -> bool {
+    call.get("willContinue").and_then(Value::bool) == Some(true)
 }
 
 fn member(value: Value<'_>, key: &str) -> Text {

@@ -185,9 +185,13 @@ impl Choice {
         }
     }
 
-    /// A wrong call after which there is nothing to show, or after calls that were handed on and must not be run.
+    /// A wrong call after which there is nothing to show, or after calls that were handed on and must not be run; a call that
+    /// began and did not end, though no limit cut it.
     fn failure(&self) -> Option<Failure> {
         match &self.finish {
+            Some(Ending::Good(Finish::Stop)) | None if self.blocks.has_half_a_call() => {
+                Some(Failure::new(Class::BadAnswer, "the model's answer can't be used: a call has no end"))
+            }
             Some(Ending::Malformed(why)) if self.blocks.has_call || !self.blocks.has_content => {
                 Some(Failure::new(Class::BadAnswer, format!("the model's answer can't be used: {why}")))
             }

@@ -4,7 +4,7 @@ use super::family::Family;
 use super::schema::{self, Form};
 use crate::chat::{Failure, Request, Tool, ToolChoice};
 use crate::dialect::Quirks;
-use crate::json::Writer;
+use crate::json::{Text, Writer};
 
 /// The longest name of a function, in characters (Google's function calling guide; models before 2026 stop at 64 and say so).
 const NAME_CHARS_MAX: usize = 128;
@@ -70,7 +70,7 @@ fn write_declaration(w: &mut Writer, tool: &Tool, quirks: &Quirks, family: Famil
 
 /// The mode of calling, and the one function that it is about. `VALIDATED` (2.5 and later) is what comes nearest to strict
 /// tools; `ANY` holds the model to the schema anyway.
-fn mode<'a>(request: &'a Request, family: Family) -> Option<(&'static str, Option<&'a crate::json::Text>)> {
+fn mode(request: &Request, family: Family) -> Option<(&'static str, Option<&Text>)> {
     let is_strict = request.tools.iter().any(|tool| tool.strict == Some(true)) && family.is_gemini_from(2, 5);
     match &request.tool_choice {
         None | Some(ToolChoice::Auto) if is_strict => Some(("VALIDATED", None)),

@@ -55,7 +55,10 @@ fn write(wire: Wire, answer: &Answer, reply: &Reply, now: Timestamp) -> Vec<u8> 
     }
     let blocks = choice.blocks.iter().filter_map(call_of);
     let calls: Vec<Call> = (0u32..).zip(blocks).map(|(index, call)| Call { index, ..call }).collect();
-    let end = choice.finish.as_ref().map(|finish| End { reason: reason_name(finish), metrics: metrics(answer, finish, reply, now) });
+    let end = choice
+        .finish
+        .as_ref()
+        .map(|finish| End { reason: reason_name(finish), metrics: metrics(answer, finish, reply, now) });
     Line { wire, model: &reply.model, now, content, thinking, calls: &calls, logprobs: &choice.logprobs, end }.write()
 }
 

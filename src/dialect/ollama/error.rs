@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn the_runner_s_json_is_opened() {
-        let body = r#"{"error":"{\"error\":{\"code\":400,\"message\":\"too long\",\"type\":\"exceed_context_size_error\"}}"}"#;
+        let body =
+            r#"{"error":"{\"error\":{\"code\":400,\"message\":\"too long\",\"type\":\"exceed_context_size_error\"}}"}"#;
         let error = read(400, &Bytes::from_static(body.as_bytes()));
         assert_eq!(error.message, "too long");
         assert!(error.marks.iter().any(|mark| mark == "exceed_context_size_error"), "{:?}", error.marks);

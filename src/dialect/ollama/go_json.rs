@@ -150,13 +150,16 @@ impl Scanner<'_> {
     fn string(&mut self) -> Result<(), SyntaxError> {
         self.at += 1;
         loop {
+            // Prompts and images are long: what is plain is passed over at once.
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            self.at += plain.unwrap_or(rest.len());
             let byte = self.peek()?;
             self.at += 1;
             match byte {
                 b'"' => return Ok(()),
                 b'\\' => self.escape()?,
-                0..=0x1f => return Err(wrong(byte, "in string literal")),
-                _ => {}
+                _ => return Err(wrong(byte, "in string literal")),
             }
         }
     }

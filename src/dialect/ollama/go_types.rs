@@ -53,7 +53,11 @@ const DEPTH_MAX: usize = 64;
 
 enum Error {
     /// What stood there, in which struct at which path, and what Go wanted.
-    Type { found: String, place: Place, wanted: &'static str },
+    Type {
+        found: String,
+        place: Place,
+        wanted: &'static str,
+    },
     Text(String),
 }
 
@@ -72,7 +76,10 @@ impl Error {
             }
             Error::Type { found, place, wanted } => {
                 let path = place.path.join(".");
-                format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", place.structure)
+                format!(
+                    "json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}",
+                    place.structure
+                )
             }
         }
     }
@@ -114,10 +121,7 @@ impl Decoder {
             return Ok(());
         }
         match (wanted, value.kind()) {
-            (Type::Any, _)
-            | (Type::Str, Kind::String)
-            | (Type::Bool, Kind::Bool)
-            | (Type::Map(_), Kind::Object) => {}
+            (Type::Any, _) | (Type::Str, Kind::String) | (Type::Bool, Kind::Bool) | (Type::Map(_), Kind::Object) => {}
             (Type::Int, Kind::Number) => self.integer(value),
             (Type::Bytes(_), Kind::String) => self.base64(value),
             (Type::Slice(_, item), Kind::Array) => value.items().try_for_each(|v| self.value(v, item))?,
@@ -424,24 +428,43 @@ mod tests {
             ("[1]", field("array into Go value of type api.ChatRequest")),
             (r#"{"model":5}"#, field("number into Go struct field ChatRequest.model of type string")),
             (r#"{"MODEL":{}}"#, field("object into Go struct field ChatRequest.model of type string")),
-            (r#"{"messages":[{"content":[]}]}"#, field("array into Go struct field ChatRequest.messages.content of type string")),
+            (
+                r#"{"messages":[{"content":[]}]}"#,
+                field("array into Go struct field ChatRequest.messages.content of type string"),
+            ),
             (r#"{"messages":["hi"]}"#, field("string into Go struct field ChatRequest.messages of type api.Alias")),
-            (r#"{"messages":[{"tool_calls":[{"function":{"name":1}}]}]}"#,
-                field("number into Go struct field ChatRequest.messages.tool_calls.function.name of type string")),
+            (
+                r#"{"messages":[{"tool_calls":[{"function":{"name":1}}]}]}"#,
+                field("number into Go struct field ChatRequest.messages.tool_calls.function.name of type string"),
+            ),
             (r#"{"top_logprobs":1.5}"#, field("number 1.5 into Go struct field ChatRequest.top_logprobs of type int")),
-            (r#"{"options":[]}"#, field("array into Go struct field ChatRequest.options of type map[string]interface {}")),
-            (r#"{"tools":[{"function":{"parameters":{"properties":{"a":{"description":1}}}}}]}"#,
-                field("number into Go struct field ToolFunctionParameters.tools.function.parameters.properties.description of type string")),
-            (r#"{"tools":[{"function":{"description":1}}]}"#,
-                field("number into Go struct field ToolFunction.tools.function.description of type string")),
+            (
+                r#"{"options":[]}"#,
+                field("array into Go struct field ChatRequest.options of type map[string]interface {}"),
+            ),
+            (
+                r#"{"tools":[{"function":{"parameters":{"properties":{"a":{"description":1}}}}}]}"#,
+                field(
+                    "number into Go struct field ToolFunctionParameters.tools.function.parameters.properties.description of type string",
+                ),
+            ),
+            (
+                r#"{"tools":[{"function":{"description":1}}]}"#,
+                field("number into Go struct field ToolFunction.tools.function.description of type string"),
+            ),
             // The first wrong type is told …
             (r#"{"stream":1,"model":2}"#, field("number into Go struct field ChatRequest.stream of type bool")),
             // … but a type that decodes itself ends the reading.
-            (r#"{"stream":1,"think":2}"#,
-                r#"think must be a boolean or string ("high", "medium", "low", "max", true, or false)"#.to_owned()),
+            (
+                r#"{"stream":1,"think":2}"#,
+                r#"think must be a boolean or string ("high", "medium", "low", "max", true, or false)"#.to_owned(),
+            ),
             (r#"{"messages":[{"images":["data:x"]}]}"#, "illegal base64 data at input byte 4".to_owned()),
             (r#"{"messages":[{"tool_calls":[{"function":{"arguments":"{}"}}]}]}"#, NOT_AN_OBJECT.to_owned()),
-            (r#"{"model":null,"messages":[null],"stream":null,"think":null,"keep_alive":null,"unknown":[1]}"#, String::new()),
+            (
+                r#"{"model":null,"messages":[null],"stream":null,"think":null,"keep_alive":null,"unknown":[1]}"#,
+                String::new(),
+            ),
         ];
         for (body, want) in rows {
             assert_eq!(chat(body), want, "{body}");
@@ -450,7 +473,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_reads_them() {
-        let ok = [("0", 0.0), ("0s", 0.0), ("10m", 600.0), ("-1s", -1.0), ("1h1.5s", 3601.5), (".5s", 0.5), ("1µs", 1e-6)];
+        let ok =
+            [("0", 0.0), ("0s", 0.0), ("10m", 600.0), ("-1s", -1.0), ("1h1.5s", 3601.5), (".5s", 0.5), ("1µs", 1e-6)];
         for (text, want) in ok {
             assert_eq!(duration_seconds(text), Ok(want), "{text}");
         }

@@ -8,7 +8,7 @@ use super::go_types::SHOW_REQUEST;
 use super::request::{Object, check_name, read_document};
 use crate::chat::Failure;
 use crate::json::{Json, Style, Writer};
-use crate::model::Model;
+use crate::model::{Capabilities, Model};
 
 /// Ollama's version that this face behaves like. Clients compare it, in three integers.
 pub const OLLAMA_VERSION: &str = "0.33.0";
@@ -129,9 +129,10 @@ fn modified_at(model: &Model, started: Timestamp) -> String {
 
 /// 64 hex digits: the `ollama` command cuts it without a look at its length.
 fn digest(model: &Model) -> String {
-    model.digest.clone().unwrap_or_else(|| {
-        Sha256::digest(model.name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    })
+    model
+        .digest
+        .clone()
+        .unwrap_or_else(|| Sha256::digest(model.name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The list alone tells the lengths in the details.
@@ -162,11 +163,11 @@ fn write_details(w: &mut Writer, model: &Model, lengths: Lengths) {
 }
 
 fn write_capabilities(w: &mut Writer, model: &Model) {
-    let names = model.capabilities.names();
-    // A stub of an Ollama server's own has none: what it can do is not known there.
-    if names.is_empty() || (model.is_local && model.remote.is_some()) {
+    // What a stub of an Ollama server's own can do is known to its host alone, and Ollama then says nothing.
+    if model.is_local && model.remote.is_some() && model.capabilities == Capabilities::default() {
         return;
     }
+    let names = model.capabilities.names();
     w.key("capabilities").array(|w| names.iter().for_each(|name| w.str(name)));
 }
 

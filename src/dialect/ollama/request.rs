@@ -134,7 +134,7 @@ fn check_top_logprobs(object: &Object<'_>) -> Result<(), Failure> {
     Err(Failure::bad_request("top_logprobs must be between 0 and 20").with_param("top_logprobs"))
 }
 
-/// Ollama's own rules for names are not ours: `openrouter:vendor/model:free` breaks them.
+/// Ollama's own rules for names are not ours: `prefix:vendor/model:free` breaks them.
 pub(super) fn check_name(model: &str) -> Result<(), Failure> {
     let is_wrong = |c: char| c.is_whitespace() || c.is_control();
     if model.trim().contains(is_wrong) {
@@ -167,17 +167,16 @@ fn check_use(object: &Object<'_>, request: &Request) -> Result<(), Failure> {
 fn check_options(options: Value<'_>) -> Result<(), Failure> {
     for (key, value) in options.members().filter(|(_, value)| !value.is_null()) {
         let wanted = match (option_type(&key), value.kind()) {
-            (Some(OptionType::Int), kind) if kind != Kind::Number => "integer",
-            (Some(OptionType::Float), kind) if kind != Kind::Number => "float32",
-            (Some(OptionType::Bool), kind) if kind != Kind::Bool => "boolean",
-            (Some(OptionType::Strings), kind) if kind != Kind::Array => "array",
+            (Some(OptionType::Int), kind) if kind != Kind::Number => "type integer",
+            (Some(OptionType::Float), kind) if kind != Kind::Number => "type float32",
+            (Some(OptionType::Bool), kind) if kind != Kind::Bool => "type boolean",
+            (Some(OptionType::Strings), kind) if kind != Kind::Array => "type array",
             (Some(OptionType::Strings), _) if value.items().any(|item| item.kind() != Kind::String) => {
                 "an array of strings"
             }
             _ => continue,
         };
-        let message = format!("option {} must be of type {wanted}", quoted(&key));
-        let message = message.replace("of type an array", "of an array");
+        let message = format!("option {} must be of {wanted}", quoted(&key));
         return Err(Failure::bad_request(message).with_status(500).with_param(format!("options.{key}")));
     }
     Ok(())
@@ -288,9 +287,7 @@ fn read_format(format: Value<'_>) -> Option<Format> {
         Kind::String if format.string()? == "json" => Some(Format::Json),
         // A schema that asks nothing: any JSON.
         Kind::Object if format.members().next().is_none() => Some(Format::Json),
-        Kind::Object => {
-            Some(Format::Schema { name: None, description: None, schema: format.to_json(), strict: None })
-        }
+        Kind::Object => Some(Format::Schema { name: None, description: None, schema: format.to_json(), strict: None }),
         _ => None,
     }
 }

@@ -233,6 +233,8 @@ struct Lines {
     calls: u32,
     /// Probabilities whose text is still to come.
     logprobs: Vec<Json>,
+    /// The text written last went without probabilities: what comes of them next is its own.
+    is_bare: bool,
     usage: Option<Usage>,
     finish: Option<Finish>,
     first: Option<Timestamp>,
@@ -268,6 +270,7 @@ impl Lines {
             blocks: Vec::new(),
             calls: 0,
             logprobs: Vec::new(),
+            is_bare: false,
             usage: None,
             finish: None,
             first: None,
@@ -284,7 +287,7 @@ impl Lines {
             Event::BlockStart { choice: 0, block, kind } => self.open(block, kind),
             Event::Delta { choice: 0, block, text } => self.delta(block, &text, now, out),
             Event::BlockEnd { choice: 0, block, signature } => self.close(block, signature, now, out),
-            Event::Logprobs { choice: 0, content } => self.logprobs.push(content),
+            Event::Logprobs { choice: 0, content } => self.probabilities(content, now, out),
             Event::Usage(usage) => {
                 self.usage = Some(usage);
                 if self.finish.is_some() && usage.completion.is_some() {
@@ -338,10 +341,21 @@ impl Lines {
         match growing.kind {
             BlockKind::Text | BlockKind::Refusal => {
                 let logprobs = std::mem::take(&mut self.logprobs);
+                self.is_bare = logprobs.is_empty();
                 self.write(Said { content: Some(text), ..Said::default() }, &logprobs, now, out);
             }
             BlockKind::Thinking => self.write(Said { thinking: Some(text), ..Said::default() }, &[], now, out),
             BlockKind::ToolCall { .. } | BlockKind::Media { .. } => growing.gathered.push_str(&text.as_str()),
+        }
+    }
+
+    /// Some decoders tell them before their text, then they ride on its line; some behind it, then they get a line of their
+    /// own, since no text is held back for them.
+    fn probabilities(&mut self, content: Json, now: Timestamp, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.is_bare) {
+            self.write(Said::default(), &[content], now, out);
+        } else {
+            self.logprobs.push(content);
         }
     }
 

@@ -31,7 +31,11 @@ pub fn write_chat(request: &Request, _quirks: &Quirks) -> Result<Written, Failur
         write_tools(w, request);
         write_common(w, request, &CHAT_EXTRAS);
     });
-    Ok(Written { body: writer.into_bytes(), dropped: dropped(request, &CHAT_EXTRAS) })
+    let mut dropped = dropped(request, &CHAT_EXTRAS);
+    if request.prompt.as_ref().is_some_and(|prompt| prompt.raw) {
+        dropped.push("raw".to_owned());
+    }
+    Ok(Written { body: writer.into_bytes(), dropped })
 }
 
 /// The body of `POST /api/generate`.
@@ -205,9 +209,8 @@ fn dropped(request: &Request, extras: &[&str]) -> Vec<String> {
         ("name", request.messages.iter().any(|message| message.name.is_some())),
     ];
     let known = rows.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
-    let placed = |extra: &&Extra| {
-        is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()))
-    };
+    let placed =
+        |extra: &&Extra| is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()));
     known.chain(request.extras.iter().filter(|extra| !placed(extra)).map(|extra| extra.name.clone())).collect()
 }
 

@@ -5,7 +5,7 @@ mod calls;
 use bytes::Bytes;
 
 use crate::chat::{BlockKind, Class, Event, Failure, Finish, Usage};
-use crate::json::{Json, Kind, Text, Value};
+use crate::json::{Json, Kind, Style, Text, Value, Writer};
 use calls::Calls;
 
 /// An index beyond it is none that a provider means.
@@ -153,17 +153,20 @@ fn delta(choice: Value<'_>) -> Option<Value<'_>> {
     choice.get("delta").or_else(|| choice.get("message"))
 }
 
-/// The failure that stands where an answer should: an `error`, or MiniMax's `base_resp`.
+/// The failure that stands where an answer should: an `error`, alone or in a list, or MiniMax's `base_resp`.
 fn failure_in(json: &Json) -> Option<Failure> {
     let value = json.value();
-    let is_error = value.get("error").or_else(|| value.path(&["x_groq", "error"])).is_some()
+    let is_said = |error: &Value<'_>| error.kind() == Kind::Object || filled(*error).is_some();
+    let in_list = value.items().next().and_then(|first| first.get("error"));
+    let error = value.get("error").or(in_list).filter(is_said);
+    let is_error = error.or_else(|| value.path(&["x_groq", "error"]).filter(is_said)).is_some()
         || value.get("object").and_then(Value::string).as_deref() == Some("error")
         || value.get("type").and_then(Value::string).as_deref() == Some("error")
         || value.path(&["base_resp", "status_code"]).and_then(Value::int).is_some_and(|code| code != 0);
     if !is_error {
         return None;
     }
-    let inner = value.get("x_groq").filter(|x| x.get("error").is_some()).filter(|_| value.get("error").is_none());
+    let inner = value.get("x_groq").filter(|x| x.get("error").is_some()).filter(|_| error.is_none());
     let bytes = inner.map_or_else(|| json.bytes().clone(), |x| x.to_json().bytes().clone());
     Some(super::error::inside_answer(&bytes))
 }
@@ -318,8 +321,12 @@ impl Choice {
     }
 
     fn logprobs(&mut self, choice: Value<'_>, events: &mut Vec<Event>) {
-        let content = choice.path(&["logprobs", "content"]).filter(|list| list.items().next().is_some());
-        events.extend(content.map(|list| Event::Logprobs { choice: self.index, content: list.to_json() }));
+        let Some(logprobs) = choice.get("logprobs") else {
+            return;
+        };
+        let content = logprobs.get("content").map(Value::to_json).or_else(|| legacy_logprobs(logprobs));
+        let content = content.filter(|list| list.value().items().next().is_some());
+        events.extend(content.map(|content| Event::Logprobs { choice: self.index, content }));
     }
 
     fn reason(&mut self, reason: Option<Value<'_>>, is_whole: bool, events: &mut Vec<Event>) -> Result<(), Failure> {
@@ -357,6 +364,32 @@ fn finish_named(reason: &str) -> Result<Finish, Failure> {
         }
         _ => Finish::Stop,
     })
+}
+
+/// The four lists of a legacy completion, in the form of a chat.
+fn legacy_logprobs(logprobs: Value<'_>) -> Option<Json> {
+    let list = |key: &str| logprobs.get(key).map(Value::items).into_iter().flatten();
+    let (mut numbers, mut tops) = (list("token_logprobs"), list("top_logprobs"));
+    logprobs.get("tokens")?;
+    let mut writer = Writer::new(Style::Plain);
+    writer.array(|w| {
+        for token in list("tokens") {
+            w.object(|w| {
+                w.key("token").raw(token.as_str());
+                w.key("logprob").raw(numbers.next().map_or("null", Value::as_str));
+                w.key("bytes").null();
+                w.key("top_logprobs").array(|w| {
+                    for (token, logprob) in tops.next().map(Value::members).into_iter().flatten() {
+                        w.object(|w| {
+                            w.key("token").str(&token);
+                            w.key("logprob").raw(logprob.as_str());
+                        });
+                    }
+                });
+            });
+        }
+    });
+    Some(Json::known(writer.into_bytes()))
 }
 
 fn read_usage(usage: Value<'_>) -> Usage {

@@ -69,3 +69,6 @@ impl Rules {
         error::classify(self.errors.iter().chain(&COMMON.errors), status, headers, error, now)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,20 @@ fn calls_may_come_before_the_end_and_be_many() {
 }
 
 #[test]
+fn a_call_may_come_in_pieces() {
+    let part = |call: &str| format!(r#"{{"candidates":[{{"content":{{"parts":[{{"functionCall":{call}}}]}}}}]}}"#);
+    let begin = part(r#"{"name":"f","willContinue":true}"#);
+    let more =
+        part(r#"{"partialArgs":[{"jsonPath":"$.city","stringValue":"Rome","willContinue":true}],"willContinue":true}"#);
+    let (end, finish) = (part("{}"), r#"{"candidates":[{"finishReason":"STOP"}]}"#);
+    let want =
+        ["start id=- model=-", "0 start tool-call f id=-", r#"0 "{\"city\":\"Rome\"}""#, "0 end", "finish toolcalls"];
+    assert_eq!(lines(&[&begin, &more, &end, finish]), want);
+    let half = lines(&[&begin, &more, finish]);
+    assert_eq!(half[1..], ["failure BadAnswer 502: the model's answer can't be used: a call has no end"]);
+}
+
+#[test]
 fn a_signature_after_a_call_has_an_empty_text_of_its_own() {
     let got = lines(&[
         r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}"#,

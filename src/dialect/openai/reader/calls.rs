@@ -88,16 +88,17 @@ impl Calls {
 
     /// The call that an item goes on with. Ids tell most; indexes are all 0 with some servers; names may be repeated.
     fn find(&self, piece: &Piece) -> Option<usize> {
-        let same_index = |call: &&(usize, &Call)| piece.index.is_none() || call.1.index == piece.index;
-        let candidates: Vec<(usize, &Call)> = self.0.iter().enumerate().collect();
-        if let Some(id) = &piece.id {
-            let same = candidates.iter().rev().find(|(_, call)| call.id.as_ref() == Some(id));
-            let same = same.filter(same_index).filter(|(_, call)| !call.is_repeated_by(piece));
-            let unnamed = || candidates.last().filter(same_index).filter(|(_, call)| call.id.is_none());
-            return same.or_else(unnamed).filter(|(_, call)| !call.is_another(piece)).map(|(at, _)| *at);
-        }
-        let last = candidates.iter().rev().find(same_index);
-        last.filter(|(_, call)| !call.is_another(piece) && !call.is_repeated_by(piece)).map(|(at, _)| *at)
+        let same_index = |call: &Call| piece.index.is_none() || call.index == piece.index;
+        let at = match &piece.id {
+            Some(id) => {
+                let same = self.0.iter().rposition(|call| call.id.as_ref() == Some(id) && same_index(call));
+                let last = self.0.len().checked_sub(1);
+                let unnamed = |at: &usize| self.0.get(*at).is_some_and(|call| call.id.is_none() && same_index(call));
+                same.or(last.filter(unnamed))
+            }
+            None => self.0.iter().rposition(same_index),
+        };
+        at.filter(|at| self.0.get(*at).is_some_and(|call| !call.is_another(piece) && !call.is_repeated_by(piece)))
     }
 
     /// Ends what is open. A call that was given no arguments has none: `{}`.

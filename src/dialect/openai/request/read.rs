@@ -93,7 +93,11 @@ fn legacy_logprobs(value: Value<'_>, request: &mut Request) -> Result<(), Failur
     Ok(())
 }
 
+/// Kept for a provider of this dialect. An empty list says nothing, and some providers refuse it.
 fn extra(name: &str, value: Value<'_>, request: &mut Request) {
+    if value.kind() == Kind::Array && value.items().next().is_none() {
+        return;
+    }
     request.extras.push(Extra { dialect: "openai", name: name.to_owned(), value: value.to_json() });
 }
 
@@ -110,11 +114,8 @@ struct Wishes {
 
 impl Wishes {
     fn grant(self, request: &mut Request) -> Result<(), Failure> {
-        let limit = self.max_completion_tokens.or(self.max_tokens);
-        if limit.is_some_and(|limit| limit < 0) {
-            return Err(wrong_value("max_tokens", "it must not be negative"));
-        }
-        request.settings.max_tokens = limit;
+        // Clients of local servers say -1 for no limit.
+        request.settings.max_tokens = self.max_completion_tokens.or(self.max_tokens).filter(|limit| *limit >= 0);
         request.reasoning = self.reasoning.into_iter().flatten().next();
         // Leaving out what may not be called says the same to every provider.
         if let Some(allowed) = self.allowed {

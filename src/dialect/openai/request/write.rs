@@ -33,11 +33,13 @@ pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure
         write_format(w, request, quirks);
         write_stream(w, request, quirks);
         write_settings(w, &request.settings, quirks, &mut dropped);
-        write_chat_logprobs(w, &request.settings);
+        write_chat_logprobs(w, &request.settings, &mut dropped);
         write_reasoning(w, request, quirks, &mut dropped);
         write_extras(w, &request.extras, &mut dropped);
     });
     result?;
+    let foreign = request.messages.iter().flat_map(|message| &message.extras).filter(|extra| extra.dialect != "openai");
+    foreign.for_each(|extra| note(&mut dropped, true, &extra.name));
     Ok(Written { body: writer.into_bytes(), dropped })
 }
 
@@ -90,7 +92,7 @@ fn prompt_texts(request: &Request) -> Result<Vec<Text>, Failure> {
 }
 
 fn note(dropped: &mut Vec<String>, is_there: bool, name: &str) {
-    if is_there {
+    if is_there && !dropped.iter().any(|known| known == name) {
         dropped.push(name.to_owned());
     }
 }
@@ -218,12 +220,16 @@ fn write_stop(w: &mut Writer, stop: &[Text], dropped: &mut Vec<String>) {
     note(dropped, stops.len() > STOPS_MAX, "stop");
 }
 
-fn write_chat_logprobs(w: &mut Writer, settings: &Settings) {
-    if let Some(logprobs) = settings.logprobs {
-        w.key("logprobs").bool(logprobs);
+/// `false` is what a provider does anyway; alternatives without probabilities are refused.
+fn write_chat_logprobs(w: &mut Writer, settings: &Settings, dropped: &mut Vec<String>) {
+    let is_wanted = settings.logprobs == Some(true);
+    if is_wanted {
+        w.key("logprobs").bool(true);
     }
-    if let Some(top) = settings.top_logprobs {
-        w.key("top_logprobs").int(top);
+    match settings.top_logprobs {
+        Some(top) if is_wanted => w.key("top_logprobs").int(top),
+        Some(top) => note(dropped, top > 0, "top_logprobs"),
+        None => {}
     }
 }
 

@@ -100,6 +100,7 @@ impl<'a> Messages<'a> {
         }
     }
 
+    /// Without `name`: several providers refuse it here.
     fn assistant(&mut self, w: &mut Writer, message: &'a Message) {
         let calls = || message.parts.iter().filter(|part| matches!(part, Part::ToolCall { .. }));
         let said: Vec<&Text> = message.parts.iter().filter_map(said).collect();
@@ -108,9 +109,6 @@ impl<'a> Messages<'a> {
             match said.is_empty() && calls().next().is_some() {
                 true => w.key("content").null(),
                 false => w.key("content").texts(said),
-            }
-            if let Some(name) = &message.name {
-                w.key("name").text(name);
             }
             self.thoughts(w, message);
             if calls().next().is_some() {

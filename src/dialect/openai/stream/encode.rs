@@ -164,6 +164,9 @@ impl ChatEncoder {
 
 impl Encoder for ChatEncoder {
     fn event(&mut self, event: Event, _now: Timestamp, out: &mut Vec<u8>) {
+        if self.frame.is_failed {
+            return;
+        }
         match event {
             Event::Start { id, .. } => self.frame.id = id,
             Event::BlockStart { choice, block, kind } => self.start(choice, block, kind, out),
@@ -273,6 +276,9 @@ fn text_item(w: &mut Writer, choice: u32, text: &Text, logprobs: Option<&Json>, 
 
 impl Encoder for CompletionsEncoder {
     fn event(&mut self, event: Event, _now: Timestamp, out: &mut Vec<u8>) {
+        if self.frame.is_failed {
+            return;
+        }
         match event {
             Event::Start { id, .. } => self.frame.id = id,
             Event::BlockStart { choice, block, kind: BlockKind::Text | BlockKind::Refusal } => {

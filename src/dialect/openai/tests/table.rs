@@ -292,6 +292,32 @@ fn whole_answers_are_read() {
     assert_eq!(completion[1..], ["0 start text", r#"0 "x""#, "0 end", "finish length"]);
 }
 
+#[test]
+fn odd_bodies_are_failures_or_nothing() {
+    assert_eq!(whole(r#"[{"error":{"code":429,"message":"m"}}]"#), ["failure ProviderDown 429: m"]);
+    assert_eq!(
+        whole(r#"{"error":"","choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}"#).last().unwrap(),
+        "finish stop"
+    );
+    let over = r#"data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}"#;
+    let after = raw(&format!("{over}\n\ndata: {{\"choices\":[{{\"delta\":{{\"content\":\"y\"}}}}]}}\n\n"));
+    assert_eq!(after.last().unwrap(), "failure BadAnswer 502: the provider's answer went on after its end");
+}
+
+#[test]
+fn legacy_probabilities_change_their_form_and_back() {
+    let logprobs = r#"{"tokens":["a","b"],"token_logprobs":[-0.10,-2],"top_logprobs":[{"a":-0.10,"c":-3},{}],"text_offset":[0,1]}"#;
+    let body =
+        format!(r#"{{"id":"i","choices":[{{"text":"ab","index":0,"logprobs":{logprobs},"finish_reason":"stop"}}]}}"#);
+    let events = read(Wire::OpenAiCompletions, body);
+    let first = r#"{"token":"a","logprob":-0.10,"bytes":null,"top_logprobs":[{"token":"a","logprob":-0.10},{"token":"c","logprob":-3}]}"#;
+    assert!(lines(&events).iter().any(|line| line.starts_with(&format!("logprobs [{first},"))), "{:?}", lines(&events));
+    let written =
+        Wire::OpenAiCompletions.write_answer(&fold(events).unwrap(), &reply(false), jiff::Timestamp::UNIX_EPOCH);
+    let written = String::from_utf8(written).unwrap();
+    assert!(written.contains(&format!(r#""logprobs":{logprobs}"#)), "{written}");
+}
+
 fn call_events() -> Vec<Event> {
     let kind = BlockKind::ToolCall { id: Some("c".into()), name: "f".into(), signature: Some("s".into()) };
     vec![
