@@ -62,9 +62,10 @@ pub(super) fn described(mut model: Model, provider: &Provider) -> Model {
     model.name = if provider.is_local { model.id.clone() } else { format!("{}:{}", provider.prefix, model.id) };
     if !provider.is_local {
         model.remote = Some((model.id.clone(), host(provider)));
+        // A server of its own tells the family, or knows none.
+        model.family = model.family.or_else(|| name::parse(&model.id).map(|name| name.family));
     }
     model.digest = model.digest.or_else(|| Some(digest(&model.name)));
-    model.family = model.family.or_else(|| name::parse(&model.id).map(|name| name.family));
     model
 }
 

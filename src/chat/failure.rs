@@ -26,8 +26,19 @@ pub struct Failure {
     pub param: Option<String>,
     /// Not worth trying again before.
     pub retry_after: Option<Duration>,
-    /// The provider's body as it came: handed on when the client speaks the same dialect.
-    pub body: Option<Bytes>,
+    /// The provider's answer as it came: handed on when the client speaks the same dialect.
+    pub told: Option<Told>,
+}
+
+/// A provider's answer that is an error, as it came.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its status.
+    pub status: u16,
+    /// Its content type, where it named one.
+    pub content_type: Option<String>,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// Sorts of failure.
@@ -123,7 +134,7 @@ impl Failure {
             kind: None,
             param: None,
             retry_after: None,
-            body: None,
+            told: None,
         }
     }
 

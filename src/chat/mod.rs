@@ -11,7 +11,7 @@ pub mod opaque;
 mod request;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
-pub use failure::{Class, Failure, Fault, Scope};
+pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
     Effort, Extra, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
 };

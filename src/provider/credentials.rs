@@ -109,6 +109,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A 401 may be a provider's hiccup, a 403 its view of this host's address: neither retires a key at once.
 const BARE_401_MAX: u32 = 2;
 const BARE_403_MAX: u32 = 3;
+/// Keys at least that long are looked for in what providers say.
+const SECRET_MIN: usize = 6;
 /// Models that one key rests for; their names come from clients.
 const MODELS_MAX: usize = 1000;
 
@@ -151,6 +153,23 @@ impl Pool {
             return vec![(String::new(), no_key())];
         }
         inner.keys.iter().enumerate().map(|(i, key)| (key.state(i, now).name, key.credential.clone())).collect()
+    }
+
+    /// A provider's words without any of the keys, whole or masked by the provider (`sk-abc***xyz`).
+    pub fn redacted(&self, words: &str) -> String {
+        let mut words = words.to_owned();
+        for key in &self.lock().keys {
+            let secret = key.credential.secret.expose_secret();
+            // A shorter one could be any word.
+            if secret.len() >= SECRET_MIN && words.contains(secret) {
+                words = words.replace(secret, "[key]");
+            }
+        }
+        if !words.contains("**") {
+            return words;
+        }
+        let is_masked = |word: &str| word.contains("**") && word.chars().any(|c| c.is_ascii_alphanumeric());
+        words.split(' ').map(|word| if is_masked(word) { "[key]" } else { word }).collect::<Vec<_>>().join(" ")
     }
 
     /// The next key for a model, in turn, passing over those in `tried` and those that rest.

@@ -145,7 +145,7 @@ const OUTPUT: [&[&str]; 7] = [
 fn number(row: Value<'_>, path: &[&str]) -> Option<u64> {
     let value = row.path(path)?;
     let number = value.float().or_else(|| value.string()?.trim().parse().ok())?;
-    (number >= 1.0 && number < 1e15).then_some(number as u64)
+    (1.0..1e15).contains(&number).then_some(number as u64)
 }
 
 fn context(row: Value<'_>) -> Option<u64> {

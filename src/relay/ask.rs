@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn the_last_name_counts_and_long_bodies_are_looked_through() {
         let long = "x".repeat(1 << 20);
-        let body = format!(r#"{{"model":"a","messages":"{long}","model":"b","stream":true}}"#);
-        let ask = ask(Wire::OpenAiChat, &body);
+        let body = |first: &str| format!(r#"{{"model":"{first}","messages":"{long}","model":"b","stream":true}}"#);
+        let ask = ask(Wire::OpenAiChat, &body("a"));
         assert_eq!((ask.model.as_str(), ask.stream), ("b", true));
-        assert_eq!(ask.spliced("b"), body);
+        assert!(ask.spliced("b") == body("b"), "a name that differs is made the same, whoever reads the first one");
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Attempts {
         let wait = failed.iter().filter_map(|failed| failed.failure.retry_after).min();
         let mut verdict = told.unwrap_or(&last.failure).clone();
         verdict.fault = Fault::Gateway;
-        verdict.body = None;
+        verdict.told = None;
         verdict.retry_after = wait;
         if failed.iter().any(|failed| matches!(failed.failure.class, Class::RateLimited | Class::QuotaSpent)) {
             verdict.class = Class::RateLimited;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::attempts::Try;
 use super::{Ask, Body, Relay, headers, pass, translate, upstream};
-use crate::chat::{Class, Failure};
-use crate::dialect::{Dialect, ProviderError, Wire};
+use crate::chat::{Class, Failure, Told};
+use crate::dialect::{Dialect, Framing, Wire};
 use crate::observe::Meter;
 use crate::provider::{Face, Way};
 
@@ -92,22 +92,30 @@ impl Context<'_> {
 
     /// What an error body means, with the provider's own words kept. `status` is 200 for an error inside an answer.
     pub(super) fn judged(&self, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
-        let error = self.wire.dialect().read_error(status, &body);
+        let mut error = self.wire.dialect().read_error(status, &body);
         let has_own_form = error.has_own_form;
-        let mut failure = self.classified(status, headers, error);
-        if status >= 400 && has_own_form {
-            failure.body = Some(body);
+        let provider = &self.attempt.target.provider;
+        error.message = provider.pool.redacted(&error.message);
+        let model = &self.attempt.target.model;
+        let mut failure = provider.rules.classify(status, headers, error, model, Timestamp::now());
+        if !has_own_form {
+            return self.named(failure);
+        }
+        let is_clean = std::str::from_utf8(&body).is_ok_and(|text| provider.pool.redacted(text) == text);
+        if is_clean {
+            failure.told = Some(self.told(status, failure.status, headers, body));
         }
         failure
     }
 
-    fn classified(&self, status: u16, headers: &HeaderMap, mut error: ProviderError) -> Failure {
-        let Try { target, credential, .. } = self.attempt;
-        error.message = redacted(&error.message, credential);
-        if error.message.is_empty() {
-            error.message = format!("the provider answered with status {status} and no explanation");
+    /// An error as the provider told it. Inside a 200, Ollama's clients know it as a line of its own; others are better served
+    /// by the status that fits.
+    fn told(&self, status: u16, fitting: u16, headers: &HeaderMap, body: Bytes) -> Told {
+        if status < 400 && self.wire.framing() == Framing::Sse {
+            return Told { status: fitting, content_type: None, body };
         }
-        target.provider.rules.classify(status, headers, error, &target.model, Timestamp::now())
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Told { status, content_type: content_type.map(str::to_owned), body }
     }
 
     /// A failure of the connection, with the provider's name before it.
@@ -121,7 +129,7 @@ impl Context<'_> {
         let shown: String = String::from_utf8_lossy(body).chars().take(200).collect();
         let message =
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
-        self.named(Failure::new(Class::BadAnswer, redacted(&message, &self.attempt.credential)))
+        self.named(Failure::new(Class::BadAnswer, self.attempt.target.provider.pool.redacted(&message)))
     }
 
     /// The dialect that the provider speaks here.
@@ -133,20 +141,7 @@ impl Context<'_> {
 /// A body in another dialect than the client's can't be handed on; its words are kept.
 fn in_words(mut failure: Failure, wire: Wire, client: Wire) -> Failure {
     if wire.dialect() != client.dialect() {
-        failure.body = None;
+        failure.told = None;
     }
     failure
-}
-
-/// A provider's words without our key, whole or masked by the provider (`sk-abc***xyz`).
-fn redacted(message: &str, credential: &crate::provider::credentials::Credential) -> String {
-    use secrecy::ExposeSecret;
-    let secret = credential.secret.expose_secret();
-    let message = if secret.len() >= 4 { message.replace(secret, "[key]") } else { message.to_owned() };
-    if !message.contains("**") {
-        return message;
-    }
-    let is_masked = |word: &str| word.contains("**") && word.chars().any(|c| c.is_ascii_alphanumeric());
-    let words: Vec<&str> = message.split(' ').map(|word| if is_masked(word) { "[key]" } else { word }).collect();
-    words.join(" ")
 }

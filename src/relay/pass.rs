@@ -36,7 +36,7 @@ pub(super) async fn answer(
     response: Response<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = response.into_parts();
-    let is_stream = ask.stream && !is_json(&head.headers, ask.wire);
+    let is_stream = ask.stream && !is_json(&head.headers);
     let mut held = Held::new(body, context);
     let body = if is_stream {
         held.until_content(context, &head.headers).await?;
@@ -57,10 +57,10 @@ pub(super) async fn answer(
     Ok(answer)
 }
 
-/// A stream was asked for, and one JSON body comes: an error, or a server that can't stream.
-fn is_json(headers: &HeaderMap, wire: Wire) -> bool {
+/// A stream was asked for, and one JSON body comes: an error, a server that can't stream, Ollama's answer to a load request.
+fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    wire.framing() == Framing::Sse && content_type.starts_with("application/json")
+    content_type.starts_with("application/json")
 }
 
 /// The start of an answer, kept back.
@@ -313,17 +313,15 @@ impl Watch {
 /// be mistaken.
 fn ends(bytes: &[u8], wire: Wire) -> bool {
     let marks: &[&str] = match wire {
-        Wire::OpenAiChat | Wire::OpenAiCompletions => &["\"finish_reason\":", "[DONE]", "\"error\":", "error:"],
+        Wire::OpenAiChat | Wire::OpenAiCompletions => &["\"finish_reason\":", "[DONE]", "\"error\":", "\nerror:"],
         Wire::OllamaChat | Wire::OllamaGenerate => &["\"done\":", "\"error\":"],
         Wire::Gemini => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
     };
     marks.iter().any(|mark| {
         memchr::memmem::find_iter(bytes, mark).any(|at| {
             let value = bytes.get(at + mark.len()..).unwrap_or_default().trim_ascii_start();
-            !(value.starts_with(b"null")
-                || value.starts_with(b"false")
-                || value.starts_with(b"\"\"")
-                || (value.is_empty() && mark.ends_with(':')))
+            // A value that is not all there yet is looked at again with the next piece.
+            !mark.ends_with(':') || matches!(value, [b'{' | b'[', ..] | [b'"', b'!' | b'#'..=b'~', ..] | [b't', ..])
         })
     })
 }

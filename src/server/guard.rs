@@ -76,7 +76,9 @@ impl Guard {
             return self.without_origin(method, host, local, allow);
         };
         let Some(allowed) = self.allowed_origin(origin) else {
-            return Verdict::Answer(reply::empty(StatusCode::FORBIDDEN));
+            let mut refused = reply::empty(StatusCode::FORBIDDEN);
+            insert(refused.headers_mut(), header::ALLOW, allow.filter(|_| *method == Method::OPTIONS));
+            return Verdict::Answer(refused);
         };
         if *method == Method::OPTIONS {
             return Verdict::Answer(preflight(allowed, uri.path(), allow));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::chat::{Class, Failure};
+use crate::chat::{Class, Failure, Told};
 use crate::dialect::{Dialect, Framing, Wire};
 use crate::relay::{Body, full};
 
@@ -31,8 +31,10 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 /// A failure, in the client's dialect.
 pub(super) fn failure(dialect: Dialect, failure: &Failure) -> Response<Body> {
     let content_type = if dialect == Dialect::Ollama { JSON_UTF8 } else { JSON };
-    let body = failure.body.clone().unwrap_or_else(|| Bytes::from(dialect.write_error(failure)));
-    let mut response = content(failure.status, content_type, body);
+    let mut response = match &failure.told {
+        Some(told) => as_told(told, content_type),
+        None => content(failure.status, content_type, dialect.write_error(failure)),
+    };
     if let Some(wait) = failure.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -43,12 +45,22 @@ pub(super) fn failure(dialect: Dialect, failure: &Failure) -> Response<Body> {
     response
 }
 
+/// A provider's error as it came.
+fn as_told(told: &Told, usual: &'static str) -> Response<Body> {
+    let mut response = content(told.status, usual, told.body.clone());
+    let own = told.content_type.as_deref().and_then(|own| HeaderValue::from_str(own).ok());
+    if let Some(own) = own {
+        response.headers_mut().insert(header::CONTENT_TYPE, own);
+    }
+    response
+}
+
 /// A failure of a request that a model should have answered. Ollama leaves the charset out where a stream was asked for and
 /// its runner failed.
 pub(super) fn completion_failure(wire: Wire, is_stream: bool, told: &Failure) -> Response<Body> {
     let mut response = failure(wire.dialect(), told);
     let is_runner = !matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
-    if wire.framing() == Framing::Ndjson && is_stream && is_runner {
+    if wire.framing() == Framing::Ndjson && is_stream && is_runner && told.told.is_none() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     }
     response

@@ -29,7 +29,7 @@ pub(super) fn inside_answer(body: &Bytes) -> Failure {
         kind: error.kind,
         param: error.param,
         retry_after: error.retry_after,
-        body: error.has_own_form.then(|| body.clone()),
+        told: None,
         ..Failure::new(Class::ProviderDown, error.message).with_status(status.unwrap_or(502))
     }
 }

@@ -54,13 +54,15 @@ impl Reader {
             return self.fail(failure, events);
         }
         self.start(value, events);
-        let choices = value.get("choices").map(Value::items).into_iter().flatten();
-        for (position, choice) in (0..).zip(choices) {
+        let [choices, usage, x_groq] = pick(value, ["choices", "usage", "x_groq"]);
+        for (position, choice) in (0..).zip(choices.map(Value::items).into_iter().flatten()) {
             if let Err(failure) = self.choice(choice, position, is_whole, events) {
                 return self.fail(failure, events);
             }
         }
-        self.usage(value, events);
+        let in_choice = || choices?.items().next()?.get("usage");
+        let beside = || x_groq?.get("usage");
+        self.usage(usage.or_else(in_choice).or_else(beside), events);
     }
 
     /// All that comes from here on is nothing.
@@ -107,23 +109,24 @@ impl Reader {
         is_whole: bool,
         events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
-        if let Some(error) = value.get("error") {
+        let keys = ["error", "index", "text", "delta", "message", "logprobs", "finish_reason"];
+        let [error, index, text, delta, message, logprobs, reason] = pick(value, keys);
+        if let Some(error) = error {
             let wrapped = format!(r#"{{"error":{}}}"#, error.as_str());
             return Err(super::error::inside_answer(&Bytes::from(wrapped)));
         }
-        let index = value.get("index").and_then(Value::int).filter(|index| (0..CHOICES_MAX).contains(index));
+        let index = index.and_then(Value::int).filter(|index| (0..CHOICES_MAX).contains(index));
         let choice = self.choice_at(index.unwrap_or(position.min(CHOICES_MAX - 1)));
-        if let Some(text) = value.get("text") {
+        if let Some(text) = text {
             choice.content(text, events)?;
         }
         // Perplexity lets a whole message grow beside the delta: the same text twice.
-        let message = if is_whole { value.get("message").or(value.get("delta")) } else { delta(value) };
-        if let Some(message) = message {
-            let is_new = is_whole || value.get("delta").is_none();
-            choice.message(message, is_new, events)?;
+        let said = if is_whole { message.or(delta) } else { delta.or(message) };
+        if let Some(said) = said {
+            choice.message(said, is_whole || delta.is_none(), events)?;
         }
-        choice.logprobs(value, events);
-        choice.reason(value.get("finish_reason"), is_whole, events)
+        choice.logprobs(logprobs, events);
+        choice.reason(reason, is_whole, events)
     }
 
     fn choice_at(&mut self, index: i64) -> &mut Choice {
@@ -137,9 +140,7 @@ impl Reader {
     }
 
     /// Some providers repeat a running count in each chunk: only a change is told.
-    fn usage(&mut self, value: Value<'_>, events: &mut Vec<Event>) {
-        let in_choice = || value.get("choices")?.items().next()?.get("usage");
-        let found = value.get("usage").or_else(in_choice).or_else(|| value.path(&["x_groq", "usage"]));
+    fn usage(&mut self, found: Option<Value<'_>>, events: &mut Vec<Event>) {
         let usage = found.map(read_usage).filter(|usage| *usage != Usage::default());
         if usage.is_some() && usage != self.usage {
             self.usage = usage;
@@ -148,64 +149,77 @@ impl Reader {
     }
 }
 
-/// A chunk's delta; a whole message in its place where a server knows no deltas.
-fn delta(choice: Value<'_>) -> Option<Value<'_>> {
-    choice.get("delta").or_else(|| choice.get("message"))
+/// Several members in one walk over the object: a chunk is looked at once, not once a member. As with [`Value::get`], the
+/// last one counts, and `null` is none.
+fn pick<'a, const N: usize>(value: Value<'a>, keys: [&str; N]) -> [Option<Value<'a>>; N] {
+    let mut found = [None; N];
+    for (key, member) in value.members() {
+        let place = keys.iter().zip(&mut found).find(|(known, _)| **known == key);
+        if let Some((_, place)) = place {
+            *place = Some(member).filter(|member| !member.is_null());
+        }
+    }
+    found
 }
 
 /// The failure that stands where an answer should: an `error`, alone or in a list, or MiniMax's `base_resp`.
 fn failure_in(json: &Json) -> Option<Failure> {
     let value = json.value();
+    let keys = ["error", "object", "type", "x_groq", "base_resp"];
+    let [error, object, kind, x_groq, base_resp] = pick(value, keys);
     let is_said = |error: &Value<'_>| error.kind() == Kind::Object || filled(*error).is_some();
-    let in_list = value.items().next().and_then(|first| first.get("error"));
-    let error = value.get("error").or(in_list).filter(is_said);
-    let is_error = error.or_else(|| value.path(&["x_groq", "error"]).filter(is_said)).is_some()
-        || value.get("object").and_then(Value::string).as_deref() == Some("error")
-        || value.get("type").and_then(Value::string).as_deref() == Some("error")
-        || value.path(&["base_resp", "status_code"]).and_then(Value::int).is_some_and(|code| code != 0);
-    if !is_error {
-        return None;
+    let is_word = |value: Option<Value<'_>>| value.and_then(Value::string).as_deref() == Some("error");
+    let in_list = || value.items().next()?.get("error");
+    let is_error = error.or_else(in_list).filter(is_said).is_some()
+        || is_word(object)
+        || is_word(kind)
+        || base_resp.and_then(|base| base.get("status_code")?.int()).is_some_and(|code| code != 0);
+    if is_error {
+        return Some(super::error::inside_answer(json.bytes()));
     }
-    let inner = value.get("x_groq").filter(|x| x.get("error").is_some()).filter(|_| error.is_none());
-    let bytes = inner.map_or_else(|| json.bytes().clone(), |x| x.to_json().bytes().clone());
-    Some(super::error::inside_answer(&bytes))
+    let inner = x_groq.filter(|inner| inner.get("error").is_some_and(|error| is_said(&error)))?;
+    Some(super::error::inside_answer(inner.to_json().bytes()))
 }
 
 impl Choice {
     fn message(&mut self, message: Value<'_>, is_new: bool, events: &mut Vec<Event>) -> Result<(), Failure> {
+        let keys = ["content", "tool_calls", "refusal", "images", "audio", "function_call", "extra_content"];
+        let [content, tool_calls, refusal, images, audio, function_call, extra] = pick(message, keys);
         self.thoughts(message, events)?;
-        if let Some(signature) = google_signature(message) {
-            self.text_signature = Some(signature);
+        if extra.is_some() {
+            self.text_signature = google_signature(message).or(self.text_signature.take());
         }
-        if let Some(content) = message.get("content") {
+        if let Some(content) = content {
             self.content(content, events)?;
         }
-        if let Some(refusal) = message.get("refusal").and_then(filled) {
+        // Spoken answers have no neutral form; what was said has.
+        if let Some(spoken) = audio.and_then(|audio| audio.get("transcript")).and_then(filled) {
+            self.add(Open::Text, spoken, events)?;
+        }
+        if let Some(refusal) = refusal.and_then(filled) {
             self.add(Open::Refusal, refusal, events)?;
         }
-        for image in message.get("images").map(Value::items).into_iter().flatten() {
+        for image in images.map(Value::items).into_iter().flatten() {
             self.image(image, events)?;
         }
-        for call in message.get("tool_calls").map(Value::items).into_iter().flatten() {
+        let calls = tool_calls.map(Value::items).into_iter().flatten().chain(function_call);
+        for call in calls {
             self.call(call, is_new, events)?;
         }
-        match message.get("function_call") {
-            Some(call) => self.call(call, is_new, events),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// The same thought may stand in several members.
     fn thoughts(&mut self, message: Value<'_>, events: &mut Vec<Event>) -> Result<(), Failure> {
-        let string = ["reasoning_content", "reasoning"].iter().find_map(|key| message.get(key).and_then(filled));
-        if let Some(text) = string {
+        let [content, string, details] = pick(message, ["reasoning_content", "reasoning", "reasoning_details"]);
+        if let Some(text) = content.and_then(filled).or(string.and_then(filled)) {
             self.thinks_in_string = true;
             return self.add(Open::Thinking, text, events);
         }
         if self.thinks_in_string {
             return Ok(());
         }
-        let details = message.get("reasoning_details").map(Value::items).into_iter().flatten();
+        let details = details.map(Value::items).into_iter().flatten();
         let texts = details.filter_map(|detail| detail.get("text").or(detail.get("summary")).and_then(filled));
         texts.into_iter().try_for_each(|text| self.add(Open::Thinking, text, events))
     }
@@ -320,8 +334,8 @@ impl Choice {
         self.calls.piece(piece, is_new, self.index, &mut self.next, events)
     }
 
-    fn logprobs(&mut self, choice: Value<'_>, events: &mut Vec<Event>) {
-        let Some(logprobs) = choice.get("logprobs") else {
+    fn logprobs(&mut self, logprobs: Option<Value<'_>>, events: &mut Vec<Event>) {
+        let Some(logprobs) = logprobs else {
             return;
         };
         let content = logprobs.get("content").map(Value::to_json).or_else(|| legacy_logprobs(logprobs));

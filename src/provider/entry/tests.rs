@@ -209,7 +209,8 @@ fn google_has_two_faces() {
 fn googles_addresses_follow_their_variables() {
     let (gemini, openai) = (Dialect::Gemini, Dialect::OpenAi);
     let key = ("GOOGLE_API_KEY", "k");
-    for native in ["http://h:1", "http://h:1/", "http://h:1/v1beta", "http://h:1/v1beta/"] {
+    for native in ["http://h:1", "http://h:1/", "http://h:1/v1beta", "http://h:1/v1beta/", "http://h:1/v1beta/openai/"]
+    {
         let google = one("google", &[key, ("GEMINI_BASE_URL", native)]);
         assert_eq!(urls(&google), [(gemini, "http://h:1/v1beta"), (openai, "http://h:1/v1beta/openai")], "{native}");
     }

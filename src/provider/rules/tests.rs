@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::chat::{Class, Fault, Scope};
-use crate::provider::entry::{Built, presets};
+use crate::provider::entry::presets;
 
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
@@ -19,12 +19,7 @@ fn now() -> Timestamp {
 /// The rules of a preset; of one that none has, for those that hold for all.
 fn rules_of(prefix: &str) -> Rules {
     let found = presets().unwrap().into_iter().find(|(name, _)| name == prefix);
-    let Some((_, mut entry)) = found else { return Rules::default() };
-    entry.enabled = Some(true);
-    match entry.build(prefix, &|_| Some("x".to_owned()), true).unwrap() {
-        Built::On(mut providers) => providers.remove(0).rules,
-        Built::Off { reason, .. } => panic!("{prefix} is off: {reason}"),
-    }
+    found.map_or_else(Rules::default, |(_, entry)| Rules::new(entry.rules, entry.errors))
 }
 
 fn judged(prefix: &str, status: u16, message: &str, marks: &[&str]) -> Failure {
@@ -160,8 +155,8 @@ fn requests_can_be_wrong_in_several_ways() {
             "Request too large for model `m` on tokens per minute (TPM): Limit 6000",
             &[],
             Class::ModelRefused,
-            Scope::CredentialModel,
-            Some(0),
+            Scope::Request,
+            None,
         ),
         ("nvidia", 400, "DEGRADED function cannot be invoked", &[], Class::Overloaded, Scope::Model, None),
         (
@@ -454,7 +449,7 @@ fn the_providers_words_are_kept() {
     assert_eq!((failure.message.as_str(), failure.status, failure.fault), ("bad", 422, Fault::Client));
     let kept = (failure.code.as_deref(), failure.kind.as_deref(), failure.param.as_deref());
     assert_eq!(kept, (Some("c"), Some("k"), Some("p")));
-    assert!(failure.body.is_none());
+    assert!(failure.told.is_none());
 }
 
 #[test]

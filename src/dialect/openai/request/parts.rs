@@ -77,6 +77,10 @@ fn read_part(param: &str, part: Value<'_>) -> Result<Part, Failure> {
             let (param, value) = member("video_url")?;
             linked(&param, value.get("url").unwrap_or(value), "video/mp4").map(Part::Media)
         }
+        Some("document_url") => {
+            let (param, value) = member("document_url")?;
+            linked(&param, value, "application/pdf").map(Part::Media)
+        }
         Some("input_audio") => member("input_audio").and_then(|(param, value)| audio(&param, value)),
         Some("file" | "input_file") => file(param, part.get("file").unwrap_or(part)),
         Some("refusal") => member("refusal").and_then(|(param, value)| Ok(Part::Refusal(text(&param, value)?))),

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{decode, lines, read};
-use crate::chat::Event;
+use super::{decode, encode, lines, read, reply};
+use crate::chat::{BlockKind, Event, fold};
 use crate::dialect::Wire;
 
 const ROOT: &str = "../shared/fixtures";
@@ -76,6 +76,20 @@ fn check_order(events: &[Event]) -> Result<(), String> {
     Ok(())
 }
 
+/// What a reader is told, without ids: those that a provider left out are made anew.
+fn said(events: Vec<Event>) -> Vec<String> {
+    let answer = fold(events).unwrap();
+    let usage = format!("{:?}", answer.usage);
+    let choices = answer.choices.iter().flat_map(|choice| {
+        let blocks = choice.blocks.iter().map(|block| match &block.kind {
+            BlockKind::ToolCall { name, .. } => format!("{name} {}", block.joined()),
+            kind => format!("{kind:?} {}", block.joined()),
+        });
+        blocks.chain([format!("{:?}", choice.finish)])
+    });
+    choices.chain([usage]).collect()
+}
+
 fn answer(wire: Wire, response: &Value) -> Option<(Vec<Event>, bool)> {
     if let Some(chunks) = response["chunks"].as_array() {
         let stream: String = chunks.iter().filter_map(Value::as_str).collect();
@@ -87,7 +101,7 @@ fn answer(wire: Wire, response: &Value) -> Option<(Vec<Event>, bool)> {
         other => other.to_string(),
     };
     if serde_json::from_str::<Value>(&body).is_err() {
-        println!("not JSON, left to who reads the body: {}", body.chars().take(60).collect::<String>());
+        eprintln!("not JSON, left to who reads the body: {}", body.chars().take(60).collect::<String>());
         return None;
     }
     Some((read(wire, body), false))
@@ -99,7 +113,7 @@ fn every_good_answer_is_read_to_its_end() {
     let mut wrong = Vec::new();
     for (path, wire, exchange) in exchanges() {
         let response = &exchange["response"];
-        if !response["status"].as_u64().is_some_and(|status| status < 300) {
+        if response["status"].as_u64().is_none_or(|status| status >= 300) {
             continue;
         }
         let Some((events, is_stream)) = answer(wire, response) else {
@@ -124,11 +138,18 @@ fn every_good_answer_is_read_to_its_end() {
             let last = lines(&events).pop();
             wrong.push(format!("{} {tags}: {last:?}", path.display()));
         }
+        if wire == Wire::OpenAiChat && !has_failure {
+            let again = encode(wire, reply(true), events.clone());
+            let again = said(decode(wire, again.as_bytes(), &[]));
+            if said(events) != again {
+                wrong.push(format!("{}: written again it says {again:?}", path.display()));
+            }
+        }
         if is_bad && !has_failure {
             wrong.push(format!("{} {tags}: no failure", path.display()));
         }
     }
-    println!("{streams} streams, {wholes} whole answers, {failures} that fail");
+    eprintln!("{streams} streams, {wholes} whole answers, {failures} that fail");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -145,7 +166,7 @@ fn every_error_has_a_message() {
             other => other.to_string(),
         };
         let error = wire.dialect().read_error(status, &body.clone().into());
-        println!("{status} {:?} {:?} {:?} {}", error.code, error.kind, error.marks, error.message);
+        eprintln!("{status} {:?} {:?} {:?} {}", error.code, error.kind, error.marks, error.message);
         assert!(
             !error.message.is_empty() && !error.message.contains("said nothing more"),
             "{}: {body}",
@@ -172,7 +193,7 @@ fn every_request_is_read_and_written_again() {
     let (mut count, mut wrong) = (0, Vec::new());
     for (path, wire, exchange) in exchanges() {
         let body = &exchange["request"]["body"];
-        if !body.is_object() || !exchange["response"]["status"].as_u64().is_some_and(|status| status < 300) {
+        if !body.is_object() || exchange["response"]["status"].as_u64().is_none_or(|status| status >= 300) {
             continue;
         }
         // One provider's own parts, and prompts of tokens, have no neutral form.
@@ -197,6 +218,6 @@ fn every_request_is_read_and_written_again() {
         }
         count += 1;
     }
-    println!("{count} requests");
+    eprintln!("{count} requests");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

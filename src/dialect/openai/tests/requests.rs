@@ -83,6 +83,57 @@ fn odd_spellings_are_understood() {
     assert!(!body(write(&request, &quirks())).contains("extra_content"));
 }
 
+/// All places in a JSON value.
+fn places(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            members.iter().for_each(|(key, value)| places(value, format!("{at}/{key}"), found));
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, value)| places(value, format!("{at}/{n}"), found));
+        }
+        _ => {}
+    }
+    found.push(at);
+}
+
+#[test]
+fn any_value_anywhere_is_read_or_refused() {
+    let body: serde_json::Value = serde_json::from_str(concat!(
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":"#,
+        r#"{"url":"data:image/png;base64,AA"}},{"type":"input_audio","input_audio":{"data":"AA","format":"mp3"}},"#,
+        r#"{"type":"file","file":{"file_data":"AA"}}],"name":"n"},{"role":"assistant","content":null,"images":[{"image_url":"#,
+        r#"{"url":"data:;base64,AA"}}],"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"#,
+        r#"{"role":"tool","tool_call_id":"c","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"#,
+        r#""tool_choice":{"type":"allowed_tools","allowed_tools":{"tools":[{"function":{"name":"f"}}]}},"stop":["s"],"n":1,"#,
+        r#""response_format":{"type":"json_schema","json_schema":{"schema":{}}},"reasoning":{"effort":"low"},"thinking":{"type":"enabled"},"#,
+        r#""stream":true,"stream_options":{"include_usage":true},"seed":1,"logprobs":true,"top_logprobs":1,"max_tokens":1}"#,
+    ))
+    .unwrap();
+    let mut found = Vec::new();
+    places(&body, String::new(), &mut found);
+    let (mut good, mut refused) = (0, 0);
+    for place in &found {
+        for value in ["null", "5", "-1.5e300", "true", "\"\"", "\"x\"", "[]", "{}", "[[]]", "[null]", "{\"a\":[{}]}"] {
+            let mut changed = body.clone();
+            *changed.pointer_mut(place).unwrap() = serde_json::from_str(value).unwrap();
+            let written = read(&changed.to_string()).and_then(|r| Wire::OpenAiChat.write_request(&r, &quirks()));
+            match written {
+                Ok(written) => {
+                    let again: serde_json::Value = serde_json::from_slice(&written.body).unwrap();
+                    assert!(again.is_object());
+                    good += 1;
+                }
+                Err(failure) => {
+                    assert_eq!(failure.status, 400, "{place} {value} {failure}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(good > 100 && refused > 100, "{good} {refused}");
+}
+
 #[test]
 fn depth_of_thinking_is_read_from_many_members() {
     let rows = [
