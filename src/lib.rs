@@ -24,7 +24,7 @@
 //!
 //! # The modules, in that order
 //!
-//! * `cli` reads the command line and calls a command; [`config`] makes one checked configuration of file, environment and flags.
+//! * [`cli`] reads the command line and calls a command; [`config`] makes one checked configuration of file, environment and flags.
 //! * [`server`] faces the clients: connections, guard, routes.
 //! * [`catalogue`] knows names and what they mean.
 //! * [`relay`] sends, tries again, passes or translates; it alone waits for providers.

@@ -162,6 +162,38 @@ fn every_place_that_names_a_dialect_is_listed() {
     }
 }
 
+#[test]
+fn every_quirk_is_told() {
+    let page = text_of("docs/adding-a-provider.md");
+    let code = text_of("src/dialect/quirks.rs");
+    let fields = code.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
+    let missing: Vec<&str> =
+        fields.map(|(name, _)| name).filter(|name| !page.contains(&format!("| `{name}` |"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_field_of_a_log_line_is_told() {
+    let page = text_of("docs/operations.md");
+    let code = text_of("src/observe/record.rs");
+    let keys = code.split("w.key(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let missing: Vec<&str> =
+        keys.map(|(key, _)| key).filter(|key| *key != "level" && !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// What docs/errors.md says one sees is what the code says: between the `…`, its messages stand somewhere in the source.
+#[test]
+fn the_errors_are_told_in_their_words() {
+    let code: String = files(&root().join("src"), ".rs").iter().map(|file| text_of(file)).collect();
+    let page = text_of("docs/errors.md");
+    for message in page.split('`').skip(1).step_by(2).filter(|message| message.contains('…')) {
+        for piece in message.split('…').map(str::trim).filter(|piece| piece.len() > 6 && !piece.contains('"')) {
+            assert!(code.contains(piece), "nothing says {piece:?} of {message:?}");
+        }
+    }
+}
+
 /// Who looks for a provider in the README finds every one that is built in.
 #[test]
 fn the_readme_names_every_preset() {
