@@ -117,7 +117,9 @@ fn dependencies_point_inward() {
 fn dialects_do_not_know_each_other() {
     let dialects = ["ollama", "openai", "gemini"];
     for (file, text) in sources() {
-        let Some(own) = dialects.into_iter().find(|name| file.starts_with(&format!("dialect/{name}/"))) else { continue };
+        let Some(own) = dialects.into_iter().find(|name| file.starts_with(&format!("dialect/{name}/"))) else {
+            continue;
+        };
         let code = code(&text);
         for other in dialects.into_iter().filter(|name| *name != own) {
             assert!(!code.contains(&format!("{other}::")), "{file} knows {other}");
@@ -155,7 +157,9 @@ fn no_code_names_a_provider() {
             continue;
         }
         let code = code(&text);
-        wrong.extend(names.iter().filter(|name| code.contains(&format!("\"{name}\""))).map(|name| format!("{file}: {name}")));
+        wrong.extend(
+            names.iter().filter(|name| code.contains(&format!("\"{name}\""))).map(|name| format!("{file}: {name}")),
+        );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -172,7 +176,9 @@ fn prefixes(value: &toml::Value, names: &mut Vec<String>) {
                 let prefix = |entry: &toml::Value| Some(entry.get("prefix")?.as_str()?.to_owned());
                 names.extend(entries.iter().filter_map(prefix));
             }
-            toml::Value::Table(entry) if entry.contains_key("base_url") || entry.contains_key("faces") || entry.contains_key("face") => {
+            toml::Value::Table(entry)
+                if entry.contains_key("base_url") || entry.contains_key("faces") || entry.contains_key("face") =>
+            {
                 names.push(key.clone());
             }
             _ => {}
@@ -188,11 +194,17 @@ fn the_map_shows_what_is_there() {
     let mut modules: Vec<&str> = files.iter().map(|(file, _)| module(file)).collect();
     modules.dedup();
     for module in modules.into_iter().filter(|module| !["lib", "main"].contains(module)) {
-        assert!(map.contains(&format!("{module}/")) || map.contains(&format!("{module}.rs")), "ARCHITECTURE.md lacks {module}");
+        assert!(
+            map.contains(&format!("{module}/")) || map.contains(&format!("{module}.rs")),
+            "ARCHITECTURE.md lacks {module}"
+        );
     }
     for quoted in map.split('`').skip(1).step_by(2) {
-        let is_path = quoted.contains('/') && !quoted.starts_with('/') && quoted.chars().all(|c| c.is_alphanumeric() || "/_.-".contains(c));
-        let is_ours = ["src/", "tests/", "docs/", "scripts/", "benches/", "fuzz/"].iter().any(|start| quoted.starts_with(start));
+        let is_path = quoted.contains('/')
+            && !quoted.starts_with('/')
+            && quoted.chars().all(|c| c.is_alphanumeric() || "/_.-".contains(c));
+        let is_ours =
+            ["src/", "tests/", "docs/", "scripts/", "benches/", "fuzz/"].iter().any(|start| quoted.starts_with(start));
         assert!(!(is_path && is_ours) || root().join(quoted).exists(), "ARCHITECTURE.md names {quoted}");
     }
 }
@@ -201,6 +213,8 @@ fn the_map_shows_what_is_there() {
 fn the_changelog_has_this_versions_heading() {
     let changelog = std::fs::read_to_string(root().join("CHANGELOG.md")).expect("CHANGELOG.md");
     let version = env!("CARGO_PKG_VERSION");
-    let has = changelog.lines().any(|line| line.starts_with("## ") && (line.contains(version) || line.contains("Unreleased")));
+    let has = changelog
+        .lines()
+        .any(|line| line.starts_with("## ") && (line.contains(version) || line.contains("Unreleased")));
     assert!(has, "CHANGELOG.md has no heading for {version}");
 }

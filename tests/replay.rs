@@ -145,7 +145,9 @@ fn comparable(body: &str, closeness: Closeness) -> Vec<String> {
 }
 
 fn varies(key: &str) -> bool {
-    key.ends_with("_at") || key.ends_with("_duration") || ["size", "size_vram", "parameters", "modelfile"].contains(&key)
+    key.ends_with("_at")
+        || key.ends_with("_duration")
+        || ["size", "size_vram", "parameters", "modelfile"].contains(&key)
 }
 
 fn settled(key: &str, value: Value) -> Value {
@@ -214,8 +216,17 @@ fn judge(over: &str, results: Vec<(String, Option<String>)>) {
 }
 
 /// The models of the recorded server.
-const MODELS: [&str; 9] = ["tiny:latest", "tiny-sys:latest", "classic:latest", "native:latest", "qwen:latest", "faraway:latest",
-    "gone:latest", "denied:latest", "nosys:latest"];
+const MODELS: [&str; 9] = [
+    "tiny:latest",
+    "tiny-sys:latest",
+    "classic:latest",
+    "native:latest",
+    "qwen:latest",
+    "faraway:latest",
+    "gone:latest",
+    "denied:latest",
+    "nosys:latest",
+];
 
 fn recorded_ollama() -> Upstream {
     let up = upstream();

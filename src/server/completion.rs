@@ -75,7 +75,13 @@ async fn routed(
     let route = match look_up(gateway, &ask.model).await {
         Ok(route) => route,
         // What is wrong with the request comes before what is wrong with the name.
-        Err(unknown) => return Err(ask.request().err().unwrap_or(unknown)),
+        Err(unknown) => {
+            let wrong = ask.request().err();
+            return Err(wrong.unwrap_or_else(|| match ask.wire.dialect() {
+                Dialect::Ollama => ollama::name::unknown(&ask.model, unknown, false),
+                Dialect::OpenAi | Dialect::Gemini => unknown,
+            }));
+        }
     };
     if let Some(loaded) = load(gateway, &mut ask, &route)? {
         meter.finished();

@@ -60,7 +60,7 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
     };
     let route = match completion::look_up(gateway, &asked).await {
         Ok(route) => route,
-        Err(failure) => return reply::failure(Dialect::Ollama, &failure),
+        Err(failure) => return reply::failure(Dialect::Ollama, &ollama::name::unknown(&asked, failure, true)),
     };
     if let Some(target) = route.targets.iter().find(|target| target.provider.is_local) {
         let body = completion::with_model(&body, &asked, &target.model);

@@ -9,6 +9,7 @@ mod go_json;
 mod go_types;
 mod line;
 pub mod models;
+pub mod name;
 pub mod request;
 pub mod stream;
 mod upstream;
