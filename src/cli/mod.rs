@@ -3,6 +3,7 @@
 pub mod check;
 mod config;
 mod help;
+mod key_files;
 pub mod models;
 mod serve;
 mod table;
@@ -96,7 +97,7 @@ pub fn main() -> ExitCode {
         return out(config::EXAMPLE, true);
     }
     match Config::load(&cli.shared.flags(), Environment::of_process()) {
-        Ok(config) => run(cli.command.unwrap_or(Command::Serve), config),
+        Ok(config) => run(cli.command.unwrap_or(Command::Serve), config, cli.shared.flags()),
         Err(error) => fail(&error.to_string(), USAGE),
     }
 }
@@ -113,13 +114,16 @@ impl Shared {
     }
 }
 
-fn run(command: Command, config: Config) -> ExitCode {
+fn run(command: Command, config: Config, flags: Flags) -> ExitCode {
     // The server logs its warnings; the other commands have no log.
     if !matches!(command, Command::Serve) {
         config.warnings.iter().for_each(|warning| warn(warning));
     }
     let done = match command {
-        Command::Serve => wait(serve::run(config)).map(|()| ExitCode::SUCCESS),
+        Command::Serve => {
+            let reload = move || Config::load(&flags, Environment::of_process());
+            wait(serve::run(config, reload)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Models(options) => wait(models::run(config, options)).map(|text| out(&text, true)),
         Command::Check => wait(check::run(config)).map(|(text, is_broken)| out(&text, !is_broken)),
         Command::Config(_) => Ok(out(&config::print(&config), true)),

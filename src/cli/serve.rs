@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
-use crate::config::{Config, Port};
+use crate::config::{Config, ConfigError, Port};
 use crate::observe;
 use crate::provider::Provider;
 use crate::relay::Relay;
@@ -16,13 +16,17 @@ use crate::relay::discover::{Discovery, State};
 use crate::relay::upstream::Upstream;
 use crate::server::Gateway;
 
+use super::key_files;
 use super::table::table;
 
 /// The start's table waits that long for the first lists.
 const TABLE_WAIT: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM or Ctrl-C.
-pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
+/// Serves until SIGTERM or Ctrl-C. `reload` reads the configuration anew.
+pub(super) async fn run<R>(mut config: Config, reload: R) -> anyhow::Result<()>
+where
+    R: Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
+{
     observe::start_logs(config.log);
     let listener = bind(&config).await?;
     let address = listener.local_addr().context("the address that was bound is not known")?;
@@ -43,6 +47,7 @@ pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
     let gateway = Arc::new(Gateway::new(&config, relay, Arc::clone(&discovery), address));
     let mut background = tokio::task::JoinSet::new();
     background.spawn(Arc::clone(&discovery).run());
+    background.spawn(key_files::watch(Arc::clone(&config.providers), reload));
     if std::io::stderr().is_terminal() {
         background.spawn(print_table(address, Arc::clone(&discovery)));
     }

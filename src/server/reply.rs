@@ -59,8 +59,9 @@ fn as_told(told: &Told, usual: &'static str) -> Response<Body> {
 /// its runner failed.
 pub(super) fn completion_failure(wire: Wire, is_stream: bool, told: &Failure) -> Response<Body> {
     let mut response = failure(wire.dialect(), told);
-    let is_runner = !matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
-    if wire.framing() == Framing::Ndjson && is_stream && is_runner && told.told.is_none() {
+    let is_checked =
+        matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge) && told.status < 500;
+    if wire.framing() == Framing::Ndjson && is_stream && !is_checked && told.told.is_none() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     }
     response
