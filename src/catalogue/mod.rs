@@ -237,6 +237,7 @@ impl Catalogue {
         self.by_prefix(asked)
             .or_else(|| self.route(&self.hits(asked, |_| true)))
             .or_else(|| self.by_path(asked))
+            .or_else(|| self.by_source(asked))
             .or_else(|| self.by_alias(asked))
     }
 
@@ -261,6 +262,13 @@ impl Catalogue {
         let (prefix, model) = asked.split_once('/')?;
         let provider = self.prefix(prefix)?;
         self.route(&self.hits(model, |entry| entry.provider == provider)).or_else(|| self.unlisted(provider, model))
+    }
+
+    /// Ollama's `:local` behind a name: a model of its own servers, whatever else has that name.
+    fn by_source(&self, asked: &str) -> Option<Route> {
+        let name = asked.strip_suffix(":local")?;
+        let is_local = |entry: &Entry| self.providers.get(entry.provider).is_some_and(|provider| provider.is_local);
+        self.route(&self.hits(name, is_local))
     }
 
     /// A generated alias. A name with a tag is Ollama's way of writing, so it stays with Ollama.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use globset::GlobSet;
 
+use crate::chat::{Prompt, Request};
 use crate::dialect::{Dialect, Operation, Quirks, Wire};
 use credentials::Pool;
 use rules::Rules;
@@ -109,8 +110,18 @@ pub enum FaceMode {
 pub enum Way<'a> {
     /// Its own bytes, with little changed.
     Pass(&'a Face),
-    /// Through the neutral form, in this wire.
-    Translate(&'a Face, Wire),
+    /// Through the neutral form.
+    Translate(&'a Face),
+}
+
+impl Face {
+    /// The wire for a request that is translated. A prompt is asked as a conversation where that means the same: most models
+    /// know no other way, and pictures have no place in a legacy completion.
+    pub fn wire(&self, request: &Request) -> Wire {
+        let is_bare = |prompt: &Prompt| prompt.raw || prompt.suffix.is_some() || self.dialect == Dialect::Ollama;
+        let completes = request.prompt.as_ref().is_some_and(is_bare) && self.operations.contains(&Operation::Complete);
+        self.dialect.wire(if completes { Operation::Complete } else { Operation::Chat })
+    }
 }
 
 impl Provider {
@@ -131,10 +142,7 @@ impl Provider {
         if let Some(face) = own.filter(|face| passes(face)) {
             return Some(Way::Pass(face));
         }
-        let face = self.faces.iter().find(usable)?;
-        let operation =
-            if face.operations.contains(&client.operation()) { client.operation() } else { Operation::Chat };
-        face.operations.contains(&operation).then(|| Way::Translate(face, face.dialect.wire(operation)))
+        self.faces.iter().find(usable).map(Way::Translate)
     }
 
     /// Does this prefix mean it?

@@ -49,7 +49,8 @@ pub(super) async fn run(
             let response = context.send(ask, face, body, Some(&ask.headers)).await?;
             pass::answer(&context, ask, response).await
         }
-        Way::Translate(face, wire) => {
+        Way::Translate(face) => {
+            let wire = face.wire(ask.request()?);
             let context = Context { relay, attempt, wire, meter };
             let body = translate::request(&context, ask)?;
             let answered = async {

@@ -1,8 +1,8 @@
 //! From a request and its route to an answer: the only part of a request's way that waits.
 //!
-//! [`Relay::answer`] asks [`attempts`] what to try, does it by [`exchange`], and hands back either the head of an answer with
-//! its body still flowing, or the failure to tell the client. What goes through unchanged is in [`pass`], what is read and
-//! written anew in [`translate`]. This module knows no client connection and no provider by name.
+//! [`Relay::answer`] asks [`attempts`] what to try, does it by `exchange`, and hands back either the head of an answer with
+//! its body still flowing, or the failure to tell the client. What goes through unchanged is in `pass`, what is read and
+//! written anew in `translate`. This module knows no client connection and no provider by name.
 
 mod ask;
 pub mod attempts;

@@ -139,8 +139,8 @@ impl Guard {
         let shown = bearer.into_iter().chain(named.into_iter().flatten());
         for key in shown {
             // All keys are compared, so that the time tells nothing.
-            let matching = self.keys.iter().enumerate().filter(|(_, known)| is_equal(known, key)).map(|(n, _)| n + 1);
-            if let Some(number) = matching.last() {
+            let matching = |found, (number, known)| if is_equal(known, key) { Some(number) } else { found };
+            if let Some(number) = (1..).zip(&self.keys).fold(None, matching) {
                 return Ok(number);
             }
         }

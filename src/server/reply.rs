@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::chat::{Class, Failure, Told};
+use crate::chat::{Class, Failure, Fault, Told};
 use crate::dialect::{Dialect, Framing, Wire};
 use crate::relay::{Body, full};
 
@@ -59,8 +59,8 @@ fn as_told(told: &Told, usual: &'static str) -> Response<Body> {
 /// its runner failed.
 pub(super) fn completion_failure(wire: Wire, is_stream: bool, told: &Failure) -> Response<Body> {
     let mut response = failure(wire.dialect(), told);
-    let is_checked =
-        matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge) && told.status < 500;
+    let by_class = matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
+    let is_checked = by_class && told.fault == Fault::Client;
     if wire.framing() == Framing::Ndjson && is_stream && !is_checked && told.told.is_none() {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     }

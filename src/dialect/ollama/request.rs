@@ -12,8 +12,8 @@ use bytes::Bytes;
 use super::go_json::{SyntaxError, first_value, quoted};
 use super::go_types::{CHAT_REQUEST, GENERATE_REQUEST, Type, check, duration_seconds};
 use crate::chat::{
-    Class, Effort, Extra, Failure, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source,
-    Tool, opaque,
+    Class, Effort, Extra, Failure, Fault, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings,
+    Source, Tool, opaque,
 };
 use crate::dialect::Dialect;
 use crate::json::{Json, Kind, Text, Value};
@@ -213,7 +213,9 @@ fn check_format(format: Value<'_>) -> Result<(), Failure> {
     }
     let shown = quoted(format.as_str());
     let message = format!("invalid format: {shown}; expected \"json\" or a valid JSON Schema object");
-    Err(Failure::bad_request(message).with_status(500).with_param("format"))
+    // Ollama's runner says so, not the check of the request: clients see it in the form of the answer's headers.
+    let failure = Failure::bad_request(message).with_status(500).with_param("format");
+    Err(Failure { fault: Fault::Provider, ..failure })
 }
 
 /// What chat and generate share.
