@@ -92,7 +92,10 @@ impl Relay {
 
     /// One try, no longer than what is left of the time for all.
     async fn attempt(&self, ask: &mut Ask, attempt: &Try, meter: &Arc<Meter>) -> Result<Response<Body>, Failure> {
-        tokio::time::sleep(attempt.pause).await;
+        // The timer's grain is a millisecond, and it takes one even for a pause of none.
+        if !attempt.pause.is_zero() {
+            tokio::time::sleep(attempt.pause).await;
+        }
         let left = (ask.arrived + self.limits.request_total).saturating_duration_since(Instant::now());
         let late = || Failure::new(Class::Timeout, "the time for this request is over");
         tokio::time::timeout(left, exchange::run(self, ask, attempt, meter)).await.unwrap_or_else(|_| Err(late()))
