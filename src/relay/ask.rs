@@ -57,6 +57,17 @@ impl Ask {
 
     /// The request in the neutral form; read once.
     pub fn request(&mut self) -> Result<&Request, Failure> {
+        self.read().map(|request| &*request)
+    }
+
+    /// The request in the neutral form, asking for the model by the name that its provider knows.
+    pub(super) fn request_for(&mut self, model: &str) -> Result<&Request, Failure> {
+        let request = self.read()?;
+        model.clone_into(&mut request.model);
+        Ok(request)
+    }
+
+    fn read(&mut self) -> Result<&mut Request, Failure> {
         let request = match self.request.take() {
             Some(request) => request,
             None => self.wire.read_request(&self.body)?,
@@ -105,16 +116,37 @@ fn is_key(name: &str, wire: Wire, key: &str) -> bool {
     }
 }
 
-/// Cuts what [`opaque::join`] appended to ids, wherever it stands in the body: the mark is ours, and what follows it up to the
-/// closing quote is base64url.
+/// Cuts what [`opaque::join`] appended to ids: from our mark to the end of the string. The mark may also stand in what people
+/// say, so only values of members whose name ends in `id` are looked at.
 fn id_edits(body: &Bytes) -> Vec<Edit> {
-    let finder = memchr::memmem::Finder::new(opaque::MARK);
-    let appended = |start: usize| {
-        let rest = body.get(start + opaque::MARK.len()..)?;
-        let len = rest.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-'))?;
-        (rest.get(len) == Some(&b'"')).then(|| Edit::Range(start..start + opaque::MARK.len() + len, String::new()))
-    };
-    finder.find_iter(body).filter_map(appended).collect()
+    let mut edits = Vec::new();
+    let mut from = 0;
+    while let Some(found) = body.get(from..).and_then(|rest| memchr::memmem::find(rest, opaque::MARK.as_bytes())) {
+        let start = from + found;
+        let rest = body.get(start..).unwrap_or_default();
+        let len = rest.iter().position(|byte| !is_of_id(*byte)).unwrap_or(rest.len());
+        // Behind all that was looked at: further marks in it are part of the same state.
+        from = start + len;
+        if rest.get(len) == Some(&b'"') && is_in_id(body.get(..start).unwrap_or_default()) {
+            edits.push(Edit::Range(start..from, String::new()));
+        }
+    }
+    edits
+}
+
+fn is_of_id(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// No provider's ids are longer; looking back further would make a long text of ours cost its square.
+const ID_BYTES_MAX: usize = 256;
+
+/// Does the string that is open at the end of `before` belong to a member like `id` or `tool_call_id`?
+fn is_in_id(before: &[u8]) -> bool {
+    let near = before.get(before.len().saturating_sub(ID_BYTES_MAX)..).unwrap_or_default();
+    let quote = memchr::memrchr(b'"', near).and_then(|at| near.get(..at));
+    let name = quote.and_then(|head| head.trim_ascii_end().strip_suffix(b":"));
+    name.is_some_and(|head| head.trim_ascii_end().ends_with(b"id\""))
 }
 
 /// The name to send to a server that lists models under Ollama's names: as typed where that means the same there.
@@ -158,6 +190,21 @@ mod tests {
         let body = format!(r#"{{"model":"m","messages":[{{"tool_call_id":"{id}","content":"say __thought__ not"}}]}}"#);
         let want = r#"{"model":"m","messages":[{"tool_call_id":"call_1","content":"say __thought__ not"}]}"#;
         assert_eq!(ask(Wire::OpenAiChat, &body).spliced("m"), want);
+    }
+
+    #[test]
+    fn what_people_say_of_appended_state_stays() {
+        let said = opaque::join("call_1", "c2ln");
+        let body = format!(r#"{{"model":"m","messages":[{{"content":"my id: {said}"}},{{"content": "{said}"}}]}}"#);
+        assert_eq!(ask(Wire::OpenAiChat, &body).spliced("m"), body);
+    }
+
+    #[test]
+    fn a_body_full_of_marks_is_looked_through_once() {
+        let marks = opaque::MARK.repeat(100_000);
+        let body = format!(r#"{{"model":"m","id":"{marks}","x":"{marks} "}}"#);
+        let spliced = ask(Wire::OpenAiChat, &body).spliced("m");
+        assert_eq!(spliced, format!(r#"{{"model":"m","id":"","x":"{marks} "}}"#));
     }
 
     #[test]

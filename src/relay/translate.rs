@@ -23,9 +23,7 @@ use crate::observe::Meter;
 pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
     let target = &context.attempt.target;
     let provider = &target.provider;
-    let mut request = ask.request()?.clone();
-    request.model.clone_from(&target.model);
-    let written = context.wire.write_request(&request, &provider.quirks)?;
+    let written = context.wire.write_request(ask.request_for(&target.model)?, &provider.quirks)?;
     let ruled = provider.rules.apply(Bytes::from(written.body), &target.model, false);
     let dropped: Vec<String> = written.dropped.into_iter().chain(ruled.dropped).collect();
     if !dropped.is_empty() {
