@@ -21,8 +21,16 @@ pub struct Pool {
 #[derive(Debug, Default)]
 struct Inner {
     keys: Vec<Key>,
+    /// The number of the first key. It grows when the keys are replaced, so that what is told of an earlier key meets no other.
+    first: usize,
     /// Where the next choice begins to look.
     next: usize,
+}
+
+impl Inner {
+    fn by_number(&mut self, number: usize) -> Option<&mut Key> {
+        self.keys.get_mut(number.checked_sub(self.first)?)
+    }
 }
 
 /// A key or token.
@@ -123,7 +131,7 @@ impl Pool {
             health: Health::default(),
         };
         let keys = credentials.into_iter().map(key).collect();
-        Pool { inner: Mutex::new(Inner { keys, next: 0 }) }
+        Pool { inner: Mutex::new(Inner { keys, first: 0, next: 0 }) }
     }
 
     /// Takes over what the old pool knows of keys that are in both: a file of keys was read again.
@@ -142,6 +150,7 @@ impl Pool {
         new.adopt(self);
         let keys = std::mem::take(&mut new.lock().keys);
         let mut inner = self.lock();
+        inner.first += inner.keys.len();
         inner.keys = keys;
         inner.next = 0;
     }
@@ -182,12 +191,13 @@ impl Pool {
         let all_retired = inner.keys.iter().all(|key| key.health.retired.is_some());
         let mut shortest: Option<Duration> = None;
         for index in (0..count).map(|step| (inner.next + step) % count) {
-            let Some(key) = inner.keys.get(index).filter(|_| !tried.contains(&index)) else { continue };
+            let number = inner.first + index;
+            let Some(key) = inner.keys.get(index).filter(|_| !tried.contains(&number)) else { continue };
             match key.health.rests_for(model, all_retired, now) {
                 Some(wait) if wait.is_zero() => {
                     let credential = key.credential.clone();
                     inner.next = (index + 1) % count;
-                    return Choice::Use(index, credential);
+                    return Choice::Use(number, credential);
                 }
                 Some(wait) => shortest = Some(shortest.map_or(wait, |shortest| shortest.min(wait))),
                 None => {}
@@ -198,7 +208,7 @@ impl Pool {
 
     /// A request with this key failed; lets it rest or retires it, by class and scope of the failure.
     pub fn failed(&self, key: usize, model: &str, failure: &Failure, now: Instant) {
-        if let Some(key) = self.lock().keys.get_mut(key) {
+        if let Some(key) = self.lock().by_number(key) {
             let spread = key.fingerprint.first().copied().unwrap_or_default();
             key.health.failed(model, failure, spread, now);
         }
@@ -207,7 +217,7 @@ impl Pool {
     /// A request with this key worked. A rest that another request has brought about goes on.
     pub fn worked(&self, key: usize, model: &str, now: Instant) {
         let mut inner = self.lock();
-        let Some(key) = inner.keys.get_mut(key) else { return };
+        let Some(key) = inner.by_number(key) else { return };
         let health = &mut key.health;
         (health.refusals, health.without_money, health.retired) = (0, 0, None);
         health.models.retain(|name, rest| name != model || rest.until > now);
@@ -541,6 +551,17 @@ mod tests {
         new.adopt(&old);
         let standings: Vec<Standing> = new.state(now).iter().map(|key| key.standing).collect();
         assert_eq!(standings, [Standing::Free, Standing::Retired, Standing::Free]);
+    }
+
+    #[test]
+    fn what_becomes_of_a_request_with_an_old_key_is_not_put_to_a_new_one() {
+        let (running, new, now) = (pool(1), Pool::new(vec![no_key()]), Instant::now());
+        let old = chosen(&running, &[], now).unwrap();
+        running.replace(&new);
+        running.failed(old, "m", &failure(Class::KeyDead, 401, None), now);
+        let next = chosen(&running, &[old], now).unwrap();
+        running.failed(next, "m", &failure(Class::KeyDead, 401, None), now);
+        assert!(matches!(running.choose("m", &[], now), Choice::Empty));
     }
 
     #[test]
