@@ -63,6 +63,20 @@ fn no_key_leaves_whatever_the_provider_does() {
     }
 }
 
+/// The reason why a list could not be had is logged and shown to whoever asks for the gateway's readiness.
+#[test]
+fn a_refused_list_tells_no_key() {
+    let up = upstream();
+    up.now_lists_with(status(401, json!({"error": {"message": format!("Incorrect API key provided: {}", KEYS[0])}})));
+    let gw = gateway().provider("openai", &up, &KEYS[..1]).arg("serve").arg("--verbose").start();
+    let ready =
+        support::wait_for("the refusal", || Some(gw.get("/readyz").text()).filter(|text| text.contains("Incorrect")));
+    assert_silent("readiness", &ready);
+    assert_silent("the log", &gw.output());
+    let (_, checked) = gateway().provider("openai", &up, &KEYS[..1]).arg("check").run();
+    assert_silent("check", &checked);
+}
+
 #[test]
 fn no_command_prints_a_key() {
     let up = upstream().models(&["gpt-4o"]);

@@ -48,6 +48,10 @@ pub struct Discovery {
     cache_file: Option<PathBuf>,
     catalogue: ArcSwap<Catalogue>,
     known: Mutex<Known>,
+    /// Held while a catalogue is made of what is known, so that an older one never takes the place of a newer.
+    making: Mutex<()>,
+    /// Held while somebody looks at the local servers: others wait for what that brings.
+    looking: tokio::sync::Mutex<()>,
     /// Every provider was asked once, or has a list from disk.
     ready: watch::Sender<bool>,
 }
@@ -66,7 +70,15 @@ pub struct State {
     /// Why its last list could not be had.
     pub error: Option<String>,
     asked: Option<Instant>,
+    /// When a look at it last took too long.
+    given_up: Option<Instant>,
     failures: u32,
+}
+
+impl State {
+    fn is_fresh(&self) -> bool {
+        self.asked.max(self.given_up).is_some_and(|last| last.elapsed() <= LOCAL_FRESH)
+    }
 }
 
 impl Discovery {
@@ -87,6 +99,8 @@ impl Discovery {
             cache_file,
             catalogue: ArcSwap::from_pointee(catalogue),
             known: Mutex::new(Known { lists, states: HashMap::new() }),
+            making: Mutex::new(()),
+            looking: tokio::sync::Mutex::new(()),
             ready: watch::Sender::new(is_ready),
         })
     }
@@ -127,22 +141,31 @@ impl Discovery {
     }
 
     /// Asks every provider once, at the same time.
-    pub async fn refresh_all(&self) {
+    pub async fn refresh_all(self: &Arc<Discovery>) {
         let all: Vec<Arc<Provider>> = self.providers.iter().cloned().collect();
         self.refresh(&all).await;
         self.ready.send_replace(true);
     }
 
     /// Asks the local servers whose lists are not fresh, and waits a little for them.
-    pub async fn refresh_local(&self) {
-        let is_stale = |provider: &&Arc<Provider>| {
-            let asked = self.lock().states.get(&provider.prefix).and_then(|state| state.asked);
-            provider.is_local && asked.is_none_or(|asked| asked.elapsed() > LOCAL_FRESH)
+    pub async fn refresh_local(self: &Arc<Discovery>) {
+        let look = async {
+            let _turn = self.looking.lock().await;
+            self.refresh(&self.stale()).await;
         };
-        let stale: Vec<Arc<Provider>> = self.providers.iter().filter(is_stale).cloned().collect();
-        if !stale.is_empty() {
-            let _ = tokio::time::timeout(LOCAL_WAIT, self.refresh(&stale)).await;
+        if !self.stale().is_empty() && tokio::time::timeout(LOCAL_WAIT, look).await.is_err() {
+            let mut known = self.lock();
+            for provider in self.providers.iter().filter(|provider| provider.is_local) {
+                known.states.entry(provider.prefix.clone()).or_default().given_up = Some(Instant::now());
+            }
         }
+    }
+
+    /// The local servers whose lists are not fresh.
+    fn stale(&self) -> Vec<Arc<Provider>> {
+        let known = self.lock();
+        let is_fresh = |provider: &Provider| known.states.get(&provider.prefix).is_some_and(State::is_fresh);
+        self.providers.iter().filter(|provider| provider.is_local && !is_fresh(provider)).cloned().collect()
     }
 
     /// Keeps the catalogue true until the future is dropped.
@@ -167,10 +190,19 @@ impl Discovery {
         pause.saturating_sub(state.asked.map_or(Duration::ZERO, |asked| asked.elapsed()))
     }
 
-    async fn refresh(&self, providers: &[Arc<Provider>]) {
-        let mut asking: FuturesUnordered<_> = providers.iter().map(|provider| self.ask(provider)).collect();
-        while let Some((provider, listed)) = asking.next().await {
-            self.take_in(provider, listed);
+    async fn refresh(self: &Arc<Discovery>, providers: &[Arc<Provider>]) {
+        let asking: FuturesUnordered<_> = providers.iter().map(|provider| self.ask(provider)).collect();
+        let mut answers = asking.ready_chunks(providers.len().max(1));
+        while let Some(answers) = answers.next().await {
+            let mut is_news = false;
+            for (provider, listed) in answers {
+                is_news |= self.take_in(provider, listed);
+            }
+            if is_news {
+                let this = Arc::clone(self);
+                // A catalogue of thousands of names and a file take their time: no request shall wait behind them.
+                let _ = tokio::task::spawn_blocking(move || this.make_catalogue()).await;
+            }
         }
     }
 
@@ -180,30 +212,35 @@ impl Discovery {
         (provider, tokio::time::timeout(self.limit, listing).await.unwrap_or_else(|_| Err(late())))
     }
 
-    fn take_in(&self, provider: &Arc<Provider>, listed: Result<Vec<Model>, Failure>) {
-        let lists = {
-            let mut known = self.lock();
-            let state = known.states.entry(provider.prefix.clone()).or_default();
-            state.asked = Some(Instant::now());
-            match listed {
-                Ok(models) => {
-                    (state.is_listed, state.error, state.failures) = (true, None, 0);
-                    known.lists.insert(provider.prefix.clone(), models);
-                }
-                Err(failure) => {
-                    let is_news = state.error.as_deref() != Some(failure.message.as_str());
-                    if is_news && !provider.is_optional {
-                        tracing::warn!("provider '{}' did not list its models: {}", provider.prefix, failure.message);
-                    }
-                    state.error = Some(failure.message);
-                    state.failures += 1;
-                    if provider.is_optional && failure.class == Class::ProviderDown {
-                        known.lists.remove(&provider.prefix);
-                    }
-                }
+    /// Notes what a provider answered. Says whether the lists are others now.
+    fn take_in(&self, provider: &Arc<Provider>, listed: Result<Vec<Model>, Failure>) -> bool {
+        let mut known = self.lock();
+        let state = known.states.entry(provider.prefix.clone()).or_default();
+        state.asked = Some(Instant::now());
+        match listed {
+            Ok(models) => {
+                (state.is_listed, state.error, state.failures) = (true, None, 0);
+                let is_news = known.lists.get(&provider.prefix) != Some(&models);
+                known.lists.insert(provider.prefix.clone(), models);
+                is_news
             }
-            known.lists.clone()
-        };
+            Err(failure) => {
+                let is_news = state.error.as_deref() != Some(failure.message.as_str());
+                if is_news && !provider.is_optional {
+                    tracing::warn!("provider '{}' did not list its models: {}", provider.prefix, failure.message);
+                }
+                state.error = Some(failure.message);
+                state.failures += 1;
+                let is_gone = provider.is_optional && failure.class == Class::ProviderDown;
+                is_gone && known.lists.remove(&provider.prefix).is_some()
+            }
+        }
+    }
+
+    /// Makes the catalogue anew, and keeps the lists for the next run.
+    fn make_catalogue(&self) {
+        let _turn = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let lists = self.lock().lists.clone();
         self.catalogue.store(Arc::new(Catalogue::new(&self.providers, &lists, &self.options)));
         self.write_cache(&lists);
     }
@@ -338,6 +375,7 @@ async fn get(
     if status == 508 && memchr::memmem::find(&body, upstream::LOOP_CODE.as_bytes()).is_some() {
         return Err(Failure::new(Class::Loop, format!("its base URL {} leads back to this gateway", face.base_url)));
     }
-    let error = face.dialect.read_error(status, &body);
+    let mut error = face.dialect.read_error(status, &body);
+    error.message = provider.pool.redacted(&error.message);
     Err(provider.rules.classify(status, &head.headers, error, "", jiff::Timestamp::now()))
 }
