@@ -229,3 +229,19 @@ fn a_loop_ends() {
     assert!(answer.status >= 400, "{}", answer.everything());
     assert!(answer.json()["error"] != Value::Null);
 }
+
+/// Two gateways that each take the other for an Ollama server: a look at what runs there ends, too.
+#[test]
+fn a_loop_over_two_gateways_ends() {
+    let free = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let (one, two) = (free(), free());
+    let start = |own: u16, other: u16| {
+        gateway().env("OLLAMA_BASE_URL", &format!("http://127.0.0.1:{other}")).on_port(own).start()
+    };
+    let (first, second) = (start(one, two), start(two, one));
+    for gw in [first, second] {
+        let begun = std::time::Instant::now();
+        assert_eq!(gw.get("/api/ps").json(), json!({"models": []}));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(4), "it went round for {:?}", begun.elapsed());
+    }
+}

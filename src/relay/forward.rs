@@ -1,7 +1,8 @@
 //! Requests that go to one provider as they are, whatever they hold: Ollama's lists and details of its own models.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http_body_util::{BodyExt, Limited};
 
 use super::body::{BodyError, streamed};
 use super::{Body, Relay, headers, upstream};
@@ -12,12 +13,14 @@ use crate::provider::credentials::{Choice, Credential};
 
 impl Relay {
     /// Sends a request to a provider's own path, below the base URL of its face in `dialect`; any status comes back as it is.
+    /// `client`: the headers of the request that leads to it.
     pub async fn forward(
         &self,
         provider: &Provider,
         dialect: Dialect,
         method: Method,
         path: &str,
+        client: &HeaderMap,
         body: Bytes,
     ) -> Result<Response<Body>, Failure> {
         let face = provider.faces.iter().find(|face| face.dialect == dialect);
@@ -29,6 +32,7 @@ impl Relay {
         };
         let mut headers = headers::authorised(provider, face, &credential)?;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        upstream::Upstream::carry_hops(client, &mut headers);
         let url = format!("{}{path}", face.base_url);
         let limit = self.limits.first_byte;
         let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {} s", limit.as_secs()));
@@ -55,9 +59,14 @@ impl Relay {
     }
 
     /// A small JSON answer of a provider, whole.
-    pub async fn fetch(&self, provider: &Provider, dialect: Dialect, path: &str) -> Result<Bytes, Failure> {
-        use http_body_util::{BodyExt, Limited};
-        let response = self.forward(provider, dialect, Method::GET, path, Bytes::new()).await?;
+    pub async fn fetch(
+        &self,
+        provider: &Provider,
+        dialect: Dialect,
+        path: &str,
+        client: &HeaderMap,
+    ) -> Result<Bytes, Failure> {
+        let response = self.forward(provider, dialect, Method::GET, path, client, Bytes::new()).await?;
         if !response.status().is_success() {
             return Err(Failure::new(
                 Class::ProviderDown,

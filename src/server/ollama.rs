@@ -1,5 +1,7 @@
 //! Ollama's lists and details. Models of an Ollama server are described by that server, all others from what is known.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 
@@ -8,6 +10,9 @@ use crate::dialect::{Dialect, ollama};
 use crate::json::{Json, Style, Writer};
 use crate::model::Model;
 use crate::relay::Body;
+
+/// So long an Ollama server may take to say what it runs.
+const RUNNING_WAIT: Duration = Duration::from_secs(5);
 
 /// `/api/version`
 pub(super) fn version() -> Response<Body> {
@@ -28,14 +33,15 @@ pub(super) async fn tags(gateway: &Gateway) -> Response<Body> {
 }
 
 /// `/api/ps`: what the Ollama servers run, then what was used lately elsewhere.
-pub(super) async fn running(gateway: &Gateway) -> Response<Body> {
-    let mut rows: Vec<Json> = Vec::new();
-    for provider in gateway.discovery.providers().iter().filter(|provider| provider.is_local) {
-        // A server that does not answer runs nothing that could be shown.
-        if let Ok(body) = gateway.relay.fetch(provider, Dialect::Ollama, "/api/ps").await {
-            rows.extend(rows_of(body));
-        }
-    }
+pub(super) async fn running(gateway: &Gateway, headers: &HeaderMap) -> Response<Body> {
+    let local = gateway.discovery.providers().iter().filter(|provider| provider.is_local);
+    let asked = local.map(|provider| async move {
+        let fetched = gateway.relay.fetch(provider, Dialect::Ollama, "/api/ps", headers);
+        tokio::time::timeout(RUNNING_WAIT, fetched).await
+    });
+    // A server that does not answer runs nothing that could be shown.
+    let bodies = futures_util::future::join_all(asked).await.into_iter().flatten().flatten();
+    let mut rows: Vec<Json> = bodies.flat_map(rows_of).collect();
     let catalogue = gateway.discovery.catalogue();
     let used = gateway.running.list();
     let models: Vec<_> = used.iter().filter_map(|(name, until)| Some((catalogue.model(name).ok()?, *until))).collect();
@@ -64,7 +70,8 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
     };
     if let Some(target) = route.targets.iter().find(|target| target.provider.is_local) {
         let body = completion::with_model(&body, &asked, &target.model);
-        let forwarded = gateway.relay.forward(&target.provider, Dialect::Ollama, Method::POST, "/api/show", body).await;
+        let forwarded =
+            gateway.relay.forward(&target.provider, Dialect::Ollama, Method::POST, "/api/show", headers, body).await;
         return forwarded.unwrap_or_else(|failure| reply::failure(Dialect::Ollama, &failure));
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());

@@ -1,5 +1,6 @@
 //! Which path is served by what, and what every request goes through before and after.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -128,7 +129,7 @@ impl Visit<'_> {
             Route::Version => ollama::version(),
             Route::Status => ollama::status(),
             Route::Tags => ollama::tags(gateway).await,
-            Route::Running => ollama::running(gateway).await,
+            Route::Running => ollama::running(gateway, &self.head.headers).await,
             Route::Show => {
                 self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
             }
@@ -167,14 +168,18 @@ impl Visit<'_> {
 
 /// The path that is meant: without doubled and trailing slashes, with escapes read, and with the prefixes undone that people
 /// paste into a base URL.
-fn clean(path: &str) -> String {
+fn clean(path: &str) -> Cow<'_, str> {
+    let is_plain = !path.contains('%') && !path.contains("//") && (path.len() == 1 || !path.ends_with('/'));
+    if is_plain && !["/v1/v1", "/v1/api", "/api/v1", "/api/api"].iter().any(|doubled| path.starts_with(doubled)) {
+        return Cow::Borrowed(path);
+    }
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
     let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
     let parts: &[&str] = match parts.as_slice() {
         ["v1", "v1" | "api", ..] | ["api", "v1" | "api", ..] => &parts[1..],
         all => all,
     };
-    format!("/{}", parts.join("/"))
+    Cow::Owned(format!("/{}", parts.join("/")))
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
