@@ -18,6 +18,9 @@ use crate::provider::{Face, Way};
 /// The most of an error body that is read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 
+/// So much of a body that is no answer is searched for words to show.
+const WORDS_BYTES_MAX: usize = 4096;
+
 /// A whole error body should come at once.
 const ERROR_WAIT: Duration = Duration::from_secs(20);
 
@@ -119,18 +122,21 @@ impl Context<'_> {
         Told { status, content_type: content_type.map(str::to_owned), body }
     }
 
-    /// A failure of the connection, with the provider's name before it.
+    /// A failure that no rule has judged, with the provider's name before it.
     pub(super) fn named(&self, mut failure: Failure) -> Failure {
-        failure.message = format!("provider '{}': {}", self.attempt.target.provider.prefix, failure.message);
+        let provider = &self.attempt.target.provider;
+        failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
         failure
     }
 
     /// A 200 whose body is not what the wire says, such as the page of a wrong address.
     pub(super) fn not_an_answer(&self, body: &[u8]) -> Failure {
-        let shown: String = String::from_utf8_lossy(body).chars().take(200).collect();
+        let words = String::from_utf8_lossy(body.get(..WORDS_BYTES_MAX).unwrap_or(body));
+        // Before it is cut, since a part of a key is not found any more.
+        let shown: String = self.attempt.target.provider.pool.redacted(&words).chars().take(200).collect();
         let message =
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
-        self.named(Failure::new(Class::BadAnswer, self.attempt.target.provider.pool.redacted(&message)))
+        self.named(Failure::new(Class::BadAnswer, message))
     }
 
     /// The dialect that the provider speaks here.

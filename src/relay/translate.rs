@@ -17,6 +17,7 @@ use crate::chat::{self, Class, Event, Failure};
 use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
+use crate::provider::Provider;
 
 /// The body to send. What can't be expressed is dropped, counted and said in the debug log, or refused where the operator
 /// wants it strict.
@@ -76,7 +77,8 @@ fn flow(context: &Context<'_>, ask: &Ask, reader: Reader, events: Vec<Event>) ->
     let unserved = || Failure::new(Class::Unsupported, "streams in this dialect are not served");
     let encoder = ask.wire.encoder(ask.reply()).ok_or_else(unserved)?;
     let meter = Arc::clone(context.meter);
-    Ok(Flow { reader, encoder, meter, events: events.into(), is_over: false })
+    let provider = Arc::clone(&context.attempt.target.provider);
+    Ok(Flow { reader, encoder, meter, provider, events: events.into(), is_over: false })
 }
 
 /// Reads a provider's answer into events: a stream, or one body, whichever comes.
@@ -253,6 +255,7 @@ struct Flow {
     reader: Reader,
     encoder: Box<dyn Encoder>,
     meter: Arc<Meter>,
+    provider: Arc<Provider>,
     events: VecDeque<Event>,
     is_over: bool,
 }
@@ -281,11 +284,12 @@ impl Flow {
 
     /// Writes the events that wait.
     fn write(&mut self, out: &mut Vec<u8>) {
-        while let Some(event) = self.events.pop_front() {
-            match &event {
+        while let Some(mut event) = self.events.pop_front() {
+            match &mut event {
                 Event::Delta { .. } => self.meter.content(),
                 Event::Usage(usage) => self.meter.usage(Some(*usage)),
                 Event::Failure(failure) => {
+                    failure.message = self.provider.pool.redacted(&failure.message);
                     self.meter.broken(failure);
                     self.is_over = true;
                 }
