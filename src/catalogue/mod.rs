@@ -24,6 +24,8 @@ use rows::Row;
 const LATEST: &str = ":latest";
 /// So many aliases of aliases are followed.
 const CHAIN: usize = 8;
+/// A longer name is no model's: it isn't sent on, and nobody has to remember it.
+const NAME_BYTES_MAX: usize = 1024;
 /// More characters of a wrong name aren't repeated.
 const ECHOED: usize = 256;
 
@@ -318,7 +320,8 @@ impl Catalogue {
         let provider = self.providers.get(provider)?;
         let model = if provider.is_local { model } else { without_latest(model) };
         let target = || Target { provider: Arc::clone(provider), model: model.to_owned() };
-        (!model.is_empty()).then(|| Route { targets: vec![target()] })
+        let is_name = !model.is_empty() && model.len() <= NAME_BYTES_MAX;
+        is_name.then(|| Route { targets: vec![target()] })
     }
 
     fn is_target(&self, entry: &Entry, target: &Target) -> bool {

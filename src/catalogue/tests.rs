@@ -385,6 +385,13 @@ fn entries_name_models_and_patterns_cut_lists() {
 }
 
 #[test]
+fn a_name_that_is_too_long_for_one_is_sent_nowhere() {
+    let catalogue = catalogue(&[("openai", &["gpt-4o"])], &options());
+    assert!(catalogue.look_up(&format!("openai:{}", "x".repeat(1024))).is_ok());
+    assert!(catalogue.look_up(&format!("openai:{}", "x".repeat(1025))).is_err());
+}
+
+#[test]
 fn a_list_that_shrinks_takes_its_names_along() {
     let before = catalogue(&[("openai", &["gpt-4-turbo", "gpt-4", "gone"])], &options());
     let after = catalogue(&[("openai", &["gpt-4"])], &options());

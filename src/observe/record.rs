@@ -112,13 +112,24 @@ fn write_all(records: &Receiver<Record>, lost: &AtomicU64, format: LogFormat) {
             LogFormat::Text => text_line(&record),
             LogFormat::Json => json_line(&record),
         };
+        line.push('\n');
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
-            let _ = write!(line, "\n{} log lines were lost: too many at once", missing);
+            line.push_str(&lost_line(missing, format));
         }
-        line.push('\n');
         // The log is a pipe that may have closed; there is nowhere else to say so.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+/// Written beside the program's own lines, and as they are.
+fn lost_line(missing: u64, format: LogFormat) -> String {
+    let message = format!("{missing} log lines were lost: too many at once");
+    match format {
+        LogFormat::Text => message + "\n",
+        LogFormat::Json => {
+            format!(r#"{{"timestamp":"{:.3}","level":"WARN","message":"{message}"}}"#, Timestamp::now()) + "\n"
+        }
     }
 }
 
@@ -134,8 +145,9 @@ fn outcome(record: &Record) -> &'static str {
 fn text_line(record: &Record) -> String {
     let mut line = format!("{:.3} {} {} {} {}", record.at, record.status, outcome(record), record.dialect, record.path);
     if !record.model.is_empty() {
-        let _ =
-            write!(line, " model={:?} used={}", record.model, if record.used.is_empty() { "-" } else { &record.used });
+        let used = if record.used.is_empty() { "-" } else { &record.used };
+        // Names come from clients: a line break in one would begin a line of its own.
+        let _ = write!(line, " model={:?} used={}", record.model, used.escape_debug());
     }
     if record.attempts != 0 {
         let _ = write!(line, " attempts={}", record.attempts);
@@ -185,4 +197,25 @@ fn json_line(record: &Record) -> String {
         w.key("dropped_parameters").int(record.dropped);
     });
     String::from_utf8(writer.into_bytes()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_whatever_clients_call_their_models() {
+        let mut record = Record::new("/api/chat", "ollama", "127.0.0.1".to_owned());
+        (record.model, record.used) = ("a\nb".to_owned(), "openai:a\nb".to_owned());
+        let line = text_line(&record);
+        assert!(line.contains(r#" model="a\nb" used=openai:a\nb "#), "{line}");
+        assert_eq!(json_line(&record).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_was_lost_is_told_in_the_logs_own_form() {
+        assert_eq!(lost_line(3, LogFormat::Text), "3 log lines were lost: too many at once\n");
+        let json: serde_json::Value = serde_json::from_str(&lost_line(3, LogFormat::Json)).unwrap();
+        assert_eq!(json["message"], "3 log lines were lost: too many at once");
+    }
 }

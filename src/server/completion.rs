@@ -22,6 +22,9 @@ use crate::relay::{Ask, Body, BodyError};
 /// Without any list from the last run, the first requests wait that long for discovery.
 const DISCOVERY_WAIT: Duration = Duration::from_secs(3);
 
+/// Of a longer model name the log has the beginning.
+const NAME_CHARS_LOGGED: usize = 256;
+
 const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-polyllama-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-polyllama-attempts");
@@ -58,7 +61,7 @@ pub(super) async fn answer(
         Ok(ask) => ask,
         Err(failure) => return reply::failure(wire.dialect(), &failure),
     };
-    record.model.clone_from(&ask.model);
+    record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
     let is_stream = ask.stream;
     match routed(gateway, ask, meter, record).await {
         Ok(response) => response,
