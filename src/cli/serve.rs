@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, ConfigError, Port};
-use crate::observe;
+use crate::observe::{self, Recorder};
 use crate::provider::Provider;
 use crate::relay::Relay;
 use crate::relay::discover::{Discovery, State};
@@ -23,7 +23,7 @@ use super::table::table;
 const TABLE_WAIT: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or Ctrl-C. `reload` reads the configuration anew.
-pub(super) async fn run<R>(mut config: Config, reload: R) -> anyhow::Result<()>
+pub(super) async fn run<R>(mut config: Config, recorder: Recorder, reload: R) -> anyhow::Result<()>
 where
     R: Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
 {
@@ -44,7 +44,7 @@ where
         tracing::warn!("{}", discovery.catalogue().without_provider().message);
     }
     let relay = Relay::new(upstream, &config);
-    let gateway = Arc::new(Gateway::new(&config, relay, Arc::clone(&discovery), address));
+    let gateway = Arc::new(Gateway::new(&config, relay, Arc::clone(&discovery), recorder, address));
     let mut background = tokio::task::JoinSet::new();
     background.spawn(Arc::clone(&discovery).run());
     background.spawn(key_files::watch(Arc::clone(&config.providers), reload));

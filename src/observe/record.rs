@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -84,18 +84,33 @@ pub struct Recorder {
     lost: Arc<AtomicU64>,
 }
 
+/// The thread that writes, to wait for.
+#[derive(Debug)]
+pub struct Writing(Receiver<()>);
+
+impl Writing {
+    /// Waits until all that was recorded is written, once the last recorder is gone; no longer than `limit`, since nobody may
+    /// read the log.
+    pub fn finish(self, limit: Duration) {
+        let _ = self.0.recv_timeout(limit);
+    }
+}
+
 impl Recorder {
     /// Starts the thread that writes, to stderr. It ends when the last recorder is gone.
-    pub fn start(format: LogFormat) -> Recorder {
+    pub fn start(format: LogFormat) -> (Recorder, Writing) {
         let (queue, records) = sync_channel(QUEUE_MAX);
+        let (end, writing): (Sender<()>, _) = channel();
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
-        let spawned =
-            std::thread::Builder::new().name("log".into()).spawn(move || write_all(&records, &counter, format));
+        let spawned = std::thread::Builder::new().name("log".into()).spawn(move || {
+            write_all(&records, &counter, format);
+            drop(end);
+        });
         if let Err(error) = spawned {
             tracing::warn!("requests are not logged: {error}");
         }
-        Recorder { queue, lost }
+        (Recorder { queue, lost }, Writing(writing))
     }
 
     /// Puts a record into the queue; never waits.
@@ -210,6 +225,17 @@ mod tests {
         let line = text_line(&record);
         assert!(line.contains(r#" model="a\nb" used=openai:a\nb "#), "{line}");
         assert_eq!(json_line(&record).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_was_recorded_is_written_before_the_end() {
+        let (recorder, writing) = Recorder::start(LogFormat::Text);
+        let ended =
+            |limit| matches!(writing.0.recv_timeout(limit), Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
+        recorder.record(Record::new("/api/chat", "ollama", String::new()));
+        assert!(!ended(Duration::ZERO), "a recorder is left");
+        drop(recorder);
+        assert!(ended(Duration::from_secs(10)));
     }
 
     #[test]

@@ -54,13 +54,19 @@ pub struct Gateway {
 
 impl Gateway {
     /// For a configuration, listening on `address`.
-    pub fn new(config: &Config, relay: Relay, discovery: Arc<Discovery>, address: SocketAddr) -> Gateway {
+    pub fn new(
+        config: &Config,
+        relay: Relay,
+        discovery: Arc<Discovery>,
+        recorder: Recorder,
+        address: SocketAddr,
+    ) -> Gateway {
         Gateway {
             relay,
             discovery,
             guard: Guard::new(config, address),
             limits: config.limits.clone(),
-            recorder: Recorder::start(config.log.format),
+            recorder,
             running: Running::default(),
             started: jiff::Timestamp::now(),
         }
