@@ -150,10 +150,7 @@ impl Scanner<'_> {
     fn string(&mut self) -> Result<(), SyntaxError> {
         self.at += 1;
         loop {
-            // Prompts and images are long: what is plain is passed over at once.
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-            self.at += plain.unwrap_or(rest.len());
+            self.at += plain_len(self.bytes.get(self.at..).unwrap_or_default());
             let byte = self.peek()?;
             self.at += 1;
             match byte {
@@ -216,6 +213,16 @@ impl Scanner<'_> {
         }
         Ok(())
     }
+}
+
+/// How many bytes can stand in a string as they are. Prompts and images are long: they are passed over many bytes at a time.
+fn plain_len(bytes: &[u8]) -> usize {
+    let len = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+    let plain = bytes.get(..len).unwrap_or_default();
+    let is_control = |byte: &u8| *byte < 0x20;
+    // Without an early end, so that the compiler can look at many bytes at once.
+    let has_control = plain.iter().fold(false, |found, byte| found | is_control(byte));
+    if has_control { plain.iter().position(is_control).unwrap_or(len) } else { len }
 }
 
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
