@@ -15,7 +15,6 @@ use super::{Gateway, reply};
 use crate::catalogue::Route;
 use crate::chat::Failure;
 use crate::dialect::{Dialect, Wire, ollama};
-use crate::json::splice::{self, Edit};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
 
@@ -125,22 +124,6 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     }
     let body = ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now());
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
-}
-
-/// A body with another model's name under `model` and `name`, the rest as it came.
-pub(super) fn with_model(body: &Bytes, asked: &str, model: &str) -> Bytes {
-    let same =
-        |a: &str, b: &str| a.trim().trim_end_matches(":latest").eq_ignore_ascii_case(b.trim_end_matches(":latest"));
-    if same(asked, model) {
-        return body.clone();
-    }
-    let members = splice::members(body).unwrap_or_default();
-    let quoted = serde_json::to_string(model).unwrap_or_default();
-    let names = |key: &str| key.eq_ignore_ascii_case("model") || key.eq_ignore_ascii_case("name");
-    let is_named = |(_, member): &(usize, &splice::Member)| names(&member.key) && member.value.len() > 2;
-    let edits: Vec<Edit> =
-        members.iter().enumerate().filter(is_named).map(|(index, _)| Edit::Value(index, quoted.clone())).collect();
-    splice::apply(body, &members, &edits)
 }
 
 /// The response with its id, and a record written when its body has gone or the client has.

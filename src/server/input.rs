@@ -20,11 +20,8 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming, limits: &Limits) -
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(packed),
-        "gzip" | "x-gzip" => unpack(flate2::read::MultiGzDecoder::new(&*packed), "gzip", max),
-        "zstd" => match ruzstd::decoding::StreamingDecoder::new(&*packed) {
-            Ok(decoder) => unpack(decoder, "zstd", max),
-            Err(error) => Err(Failure::bad_request(format!("the request body is not valid zstd: {error}"))),
-        },
+        "gzip" | "x-gzip" => apart(move || unpack(flate2::read::MultiGzDecoder::new(&*packed), "gzip", max)).await,
+        "zstd" => apart(move || unpack_zstd(&packed, max)).await,
         other => {
             let message =
                 format!("the request body's content encoding '{other}' is not supported; use gzip, zstd or none");
@@ -58,6 +55,19 @@ async fn collect(mut body: Incoming, limits: &Limits) -> Result<Bytes, Failure> 
         }
     }
     Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+/// A large body takes long to unpack: other requests shall not wait behind it.
+async fn apart(work: impl FnOnce() -> Result<Bytes, Failure> + Send + 'static) -> Result<Bytes, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Failure::new(Class::Internal, "the request body could not be unpacked")))
+}
+
+fn unpack_zstd(packed: &Bytes, max: usize) -> Result<Bytes, Failure> {
+    match ruzstd::decoding::StreamingDecoder::new(&**packed) {
+        Ok(decoder) => unpack(decoder, "zstd", max),
+        Err(error) => Err(Failure::bad_request(format!("the request body is not valid zstd: {error}"))),
+    }
 }
 
 fn unpack(decoder: impl Read, name: &str, max: usize) -> Result<Bytes, Failure> {

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Response, header};
 
 use super::{Gateway, completion, reply};
 use crate::dialect::{Dialect, ollama};
+use crate::json::splice::{self, Edit};
 use crate::json::{Json, Style, Writer};
 use crate::model::Model;
 use crate::relay::Body;
@@ -69,7 +70,7 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
         Err(failure) => return reply::failure(Dialect::Ollama, &ollama::name::unknown(&asked, failure, true)),
     };
     if let Some(target) = route.targets.iter().find(|target| target.provider.is_local) {
-        let body = completion::with_model(&body, &asked, &target.model);
+        let body = with_model(&body, &asked, &target.model);
         let forwarded =
             gateway.relay.forward(&target.provider, Dialect::Ollama, Method::POST, "/api/show", headers, body).await;
         return forwarded.unwrap_or_else(|failure| reply::failure(Dialect::Ollama, &failure));
@@ -82,4 +83,20 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
         }
         Err(failure) => reply::failure(Dialect::Ollama, &failure),
     }
+}
+
+/// A body with another model's name under `model` and `name`, the rest as it came.
+fn with_model(body: &Bytes, asked: &str, model: &str) -> Bytes {
+    let same =
+        |a: &str, b: &str| a.trim().trim_end_matches(":latest").eq_ignore_ascii_case(b.trim_end_matches(":latest"));
+    if same(asked, model) {
+        return body.clone();
+    }
+    let members = splice::members(body).unwrap_or_default();
+    let quoted = serde_json::to_string(model).unwrap_or_default();
+    let names = |key: &str| key.eq_ignore_ascii_case("model") || key.eq_ignore_ascii_case("name");
+    let is_named = |(_, member): &(usize, &splice::Member)| names(&member.key) && member.value.len() > 2;
+    let edits: Vec<Edit> =
+        members.iter().enumerate().filter(is_named).map(|(index, _)| Edit::Value(index, quoted.clone())).collect();
+    splice::apply(body, &members, &edits)
 }
