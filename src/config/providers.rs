@@ -9,8 +9,8 @@ use super::file::{File, nearest};
 use super::settings::array;
 use super::value::{Given, mask};
 use super::{ConfigError, Environment, Origin, Source};
-use crate::provider::Provider;
 use crate::provider::entry::{Built, Entry, presets};
+use crate::provider::{Provider, both_forms};
 
 /// What came of all entries.
 #[derive(Default)]
@@ -124,7 +124,7 @@ impl Draft {
         let row = |value: String, origin| Source { key: format!("provider.{}.keys", self.prefix), value, origin };
         let mut rows: Vec<Source> = Vec::new();
         for name in entry.key_env.iter().chain(&entry.token_env).chain(&entry.general_key_env) {
-            for name in spellings(name) {
+            for name in both_forms(name) {
                 if rows.iter().any(|row| row.origin == env.origin(&name)) {
                     continue;
                 }
@@ -143,12 +143,6 @@ impl Draft {
         }
         rows
     }
-}
-
-/// A variable for keys in both forms: `X_API_KEYS` and `X_API_KEY`.
-fn spellings(name: &str) -> Vec<String> {
-    let stem = name.trim_end_matches('S');
-    if stem.ends_with("_KEY") { vec![format!("{stem}S"), stem.to_owned()] } else { vec![name.to_owned()] }
 }
 
 fn masked_list(list: &str) -> String {
@@ -212,12 +206,5 @@ mod tests {
         assert!(is_self("http://192.0.2.7:1", "192.0.2.7".parse().unwrap(), 1, None));
         assert!(!is_self("http://localhost:1", "192.0.2.7".parse().unwrap(), 1, None));
         assert!(!is_self("https://api.example.com/v1", any, 11434, None));
-    }
-
-    #[test]
-    fn both_forms_of_a_key_variable_are_looked_at() {
-        assert_eq!(spellings("A_API_KEY"), ["A_API_KEYS", "A_API_KEY"]);
-        assert_eq!(spellings("A_API_KEYS"), ["A_API_KEYS", "A_API_KEY"]);
-        assert_eq!(spellings("HF_TOKEN"), ["HF_TOKEN"]);
     }
 }

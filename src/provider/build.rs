@@ -119,8 +119,8 @@ impl Keys {
     }
 }
 
-/// Both forms of a variable for keys, the plural first.
-fn both_forms(name: &str) -> Vec<String> {
+/// Both forms of a variable for keys, the plural first: `X_API_KEYS` and `X_API_KEY`.
+pub fn both_forms(name: &str) -> Vec<String> {
     match name.strip_suffix("_KEYS") {
         Some(stem) => vec![name.to_owned(), format!("{stem}_KEY")],
         None if name.ends_with("_KEY") => vec![format!("{name}S"), name.to_owned()],

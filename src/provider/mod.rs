@@ -18,6 +18,7 @@ use globset::GlobSet;
 
 use crate::chat::{Prompt, Request};
 use crate::dialect::{Dialect, Operation, Quirks, Wire};
+pub use build::both_forms;
 use credentials::Pool;
 use rules::Rules;
 

@@ -297,3 +297,11 @@ fn what_the_form_does_not_know_is_refused() {
     let lean = entry("base_url = 'https://x.example/v1'\nkey_env = ['X_API_KEY']\nmodels_path = false");
     assert_eq!(lean.models_path, Some(ModelsPath::Nowhere));
 }
+
+#[test]
+fn both_forms_of_a_key_variable_are_looked_at() {
+    use crate::provider::both_forms;
+    assert_eq!(both_forms("A_API_KEY"), ["A_API_KEYS", "A_API_KEY"]);
+    assert_eq!(both_forms("A_API_KEYS"), ["A_API_KEYS", "A_API_KEY"]);
+    assert_eq!(both_forms("HF_TOKEN"), ["HF_TOKEN"]);
+}
