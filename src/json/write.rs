@@ -1,5 +1,7 @@
 //! Writing JSON in a fixed field order, straight into bytes.
 
+use std::io::Write as _;
+
 use super::{Json, Text};
 
 /// How strings are escaped.
@@ -23,6 +25,11 @@ impl Writer {
     /// An empty buffer.
     pub fn new(style: Style) -> Writer {
         Writer { out: Vec::with_capacity(256), style, comma: false }
+    }
+
+    /// Goes on behind what `out` holds; [`Writer::into_bytes`] gives both.
+    pub fn behind(out: Vec<u8>, style: Style) -> Writer {
+        Writer { out, style, comma: false }
     }
 
     /// What was written.
@@ -110,7 +117,8 @@ impl Writer {
     /// An integer.
     pub fn int(&mut self, number: impl Into<i128>) {
         self.separate();
-        self.out.extend_from_slice(number.into().to_string().as_bytes());
+        // Writing to memory can't fail.
+        let _ = write!(self.out, "{}", number.into());
     }
 
     /// A float, in the shortest form that reads back the same; `null` where JSON has no form for it.
@@ -221,7 +229,7 @@ fn push_line_separator(out: &mut Vec<u8>, bytes: &[u8], at: usize) -> usize {
 }
 
 fn push_unicode(out: &mut Vec<u8>, code: u32) {
-    out.extend_from_slice(format!("\\u{code:04x}").as_bytes());
+    let _ = write!(out, "\\u{code:04x}");
 }
 
 #[cfg(test)]

@@ -260,9 +260,12 @@ struct Flow {
     is_over: bool,
 }
 
+/// Most records that are written fit in so much.
+const OUT_BYTES: usize = 512;
+
 impl Flow {
     async fn step(mut self) -> Option<(Result<Bytes, BodyError>, Flow)> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(OUT_BYTES);
         while out.is_empty() {
             if self.is_over {
                 return None;

@@ -36,7 +36,7 @@ pub fn write_load(wire: Wire, model: &str, load: Load, now: Timestamp) -> Vec<u8
         Load::Unload => reason_name(&Finish::Unload),
     };
     let end = Some(End { reason, metrics: Metrics::default() });
-    Line { wire, model, now, content: Vec::new(), thinking: Vec::new(), calls: &[], logprobs: &[], end }.write()
+    Line { wire, model, now, content: &[], thinking: &[], calls: &[], logprobs: &[], end }.write(Vec::new())
 }
 
 fn write(wire: Wire, answer: &Answer, reply: &Reply, now: Timestamp) -> Vec<u8> {
@@ -59,7 +59,9 @@ fn write(wire: Wire, answer: &Answer, reply: &Reply, now: Timestamp) -> Vec<u8> 
         .finish
         .as_ref()
         .map(|finish| End { reason: reason_name(finish), metrics: metrics(answer, finish, reply, now) });
-    Line { wire, model: &reply.model, now, content, thinking, calls: &calls, logprobs: &choice.logprobs, end }.write()
+    let (content, thinking) = (content.as_slice(), thinking.as_slice());
+    Line { wire, model: &reply.model, now, content, thinking, calls: &calls, logprobs: &choice.logprobs, end }
+        .write(Vec::new())
 }
 
 fn metrics(answer: &Answer, finish: &Finish, reply: &Reply, now: Timestamp) -> Metrics {

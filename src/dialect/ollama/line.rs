@@ -15,8 +15,8 @@ pub(super) struct Line<'a> {
     /// The model as the client named it.
     pub(super) model: &'a str,
     pub(super) now: Timestamp,
-    pub(super) content: Vec<&'a Text>,
-    pub(super) thinking: Vec<&'a Text>,
+    pub(super) content: &'a [&'a Text],
+    pub(super) thinking: &'a [&'a Text],
     pub(super) calls: &'a [Call],
     /// Arrays in OpenAI's form.
     pub(super) logprobs: &'a [Json],
@@ -150,9 +150,9 @@ pub(super) fn media_markdown(mime: &str, base64: &str) -> Text {
 }
 
 impl Line<'_> {
-    /// The JSON text, without a line end.
-    pub(super) fn write(&self) -> Vec<u8> {
-        let mut writer = Writer::new(Style::Go);
+    /// Puts the JSON text behind `out`, without a line end.
+    pub(super) fn write(&self, out: Vec<u8>) -> Vec<u8> {
+        let mut writer = Writer::behind(out, Style::Go);
         writer.object(|w| {
             w.key("model").str(self.model);
             w.key("created_at").str(&self.now.to_string());

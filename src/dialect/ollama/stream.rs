@@ -406,13 +406,13 @@ impl Lines {
             wire: self.wire,
             model: &self.reply.model,
             now,
-            content: said.content.into_iter().collect(),
-            thinking: said.thinking.into_iter().collect(),
+            content: said.content.as_slice(),
+            thinking: said.thinking.as_slice(),
             calls: said.calls,
             logprobs,
             end: said.end,
         };
-        out.extend(line.write());
+        *out = line.write(std::mem::take(out));
         out.push(b'\n');
     }
 }

@@ -26,7 +26,8 @@ impl Frame {
 
     /// One record; `choices` writes the items of that list.
     fn chunk(&mut self, out: &mut Vec<u8>, usage: Option<Usage>, choices: impl FnOnce(&mut Writer)) {
-        let mut writer = Writer::new(Style::Plain);
+        out.extend_from_slice(DATA);
+        let mut writer = Writer::behind(std::mem::take(out), Style::Plain);
         let id = self.id.get_or_insert_with(|| answer::new_id(self.prefix).into());
         writer.object(|w| {
             w.key("id").text(id);
@@ -40,7 +41,8 @@ impl Frame {
                 None => {}
             }
         });
-        record(out, &writer.into_bytes());
+        *out = writer.into_bytes();
+        out.extend_from_slice(END);
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
@@ -59,10 +61,14 @@ impl Frame {
     }
 }
 
+/// What stands around the data of a record.
+const DATA: &[u8] = b"data: ";
+const END: &[u8] = b"\n\n";
+
 fn record(out: &mut Vec<u8>, data: &[u8]) {
-    out.extend_from_slice(b"data: ");
-    out.extend_from_slice(data);
-    out.extend_from_slice(b"\n\n");
+    for piece in [DATA, data, END] {
+        out.extend_from_slice(piece);
+    }
 }
 
 /// Writes a stream of chat chunks.
