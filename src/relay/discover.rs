@@ -338,6 +338,7 @@ async fn get(
     if status == 508 && memchr::memmem::find(&body, upstream::LOOP_CODE.as_bytes()).is_some() {
         return Err(Failure::new(Class::Loop, format!("its base URL {} leads back to this gateway", face.base_url)));
     }
-    let error = face.dialect.read_error(status, &body);
+    let mut error = face.dialect.read_error(status, &body);
+    error.message = provider.pool.redacted(&error.message);
     Err(provider.rules.classify(status, &head.headers, error, "", jiff::Timestamp::now()))
 }

@@ -119,9 +119,10 @@ impl Context<'_> {
         Told { status, content_type: content_type.map(str::to_owned), body }
     }
 
-    /// A failure of the connection, with the provider's name before it.
+    /// A failure of the connection or of an answer's form, with the provider's name before it. It may quote the answer.
     pub(super) fn named(&self, mut failure: Failure) -> Failure {
-        failure.message = format!("provider '{}': {}", self.attempt.target.provider.prefix, failure.message);
+        let provider = &self.attempt.target.provider;
+        failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
         failure
     }
 
@@ -130,12 +131,7 @@ impl Context<'_> {
         let shown: String = String::from_utf8_lossy(body).chars().take(200).collect();
         let message =
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
-        self.named(Failure::new(Class::BadAnswer, self.attempt.target.provider.pool.redacted(&message)))
-    }
-
-    /// The dialect that the provider speaks here.
-    pub(super) fn dialect(&self) -> Dialect {
-        self.wire.dialect()
+        self.named(Failure::new(Class::BadAnswer, message))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::chat::{self, Class, Event, Failure};
 use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
+use crate::provider::Provider;
 
 /// The body to send. What can't be expressed is dropped, counted and said in the debug log, or refused where the operator
 /// wants it strict.
@@ -87,6 +88,7 @@ struct Reader {
     framer: Framer,
     decoder: Box<dyn Decoder>,
     wire: Wire,
+    provider: Arc<Provider>,
     silence: Duration,
     hold_until: Instant,
     hold_bytes_max: usize,
@@ -312,6 +314,11 @@ impl Flow {
                     self.reader.decoder.end(&mut events);
                 }
             }
+        for event in &mut events {
+            if let Event::Failure(failure) = event {
+                failure.message = self.reader.provider.pool.redacted(&failure.message);
+            }
+        }
             Err(failure) => events.push(Event::Failure(failure)),
         }
         self.events.extend(events);
