@@ -151,6 +151,23 @@ fn a_pooled_connection_gone_stale_is_no_error() {
 }
 
 #[test]
+/// Ollama's port is ours by default: what answers there may be polyllama, and that is no Ollama server to be listed.
+#[test]
+fn a_running_gateway_is_not_taken_for_ollama() {
+    let up = upstream().models(&["gpt-4o"]);
+    let gw = gateway().provider("openai", &up, &["k"]).on_port(11434).spawn();
+    wait_for("its first word", || gw.output().contains("listen").then_some(()));
+    if gw.output().contains("can't listen") {
+        eprintln!("skipped: another program has Ollama's port");
+        return;
+    }
+    // Without the variable Ollama is looked for where it usually is.
+    for command in ["models", "check"] {
+        let (_, output) = gateway().provider("openai", &up, &["k"]).env("OLLAMA_BASE_URL", "").arg(command).run();
+        assert!(output.contains("openai") && !output.contains("ollama"), "{command}: {output}");
+    }
+}
+
 fn readiness_tells_each_provider() {
     let good = upstream().models(&["gpt-4o"]);
     let bad = upstream();

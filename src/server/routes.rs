@@ -95,6 +95,7 @@ pub(super) async fn handle(
         }
     };
     response.headers_mut().extend(cors);
+    gateway.relay.upstream().mark_answer(&head.headers, response.headers_mut());
     response
 }
 
