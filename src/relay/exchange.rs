@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::attempts::Try;
 use super::{Ask, Body, Relay, headers, pass, translate, upstream};
 use crate::chat::{Class, Failure, Told};
-use crate::dialect::{Dialect, Framing, Wire};
+use crate::dialect::{Framing, Wire};
 use crate::observe::Meter;
 use crate::provider::{Face, Way};
 

@@ -200,14 +200,13 @@ fn has_content(
     decoder.record(record, &mut events);
     let has_content =
         events.iter().any(|e| matches!(e, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. }));
-    match events.into_iter().find_map(failure_of) {
-        Some(_)
-            if !has_content && !record.data.trim_ascii_start().starts_with(b"{") && !record.data.starts_with(b"[") =>
-        {
-            Err(context.not_an_answer(&record.data))
-        }
-        Some(_) if !has_content => Err(context.judged(200, headers, record.data.clone())),
-        _ => Ok(has_content),
+    let is_json = record.data.trim_ascii_start().starts_with(b"{") || record.data.starts_with(b"[");
+    match events.into_iter().find_map(failure_of).filter(|_| !has_content) {
+        None => Ok(has_content),
+        Some(_) if !is_json => Err(context.not_an_answer(&record.data)),
+        // An answer that can't be used, rather than a report of what went wrong.
+        Some(failure) if failure.class == Class::BadAnswer => Err(context.named(failure)),
+        Some(_) => Err(context.judged(200, headers, record.data.clone())),
     }
 }
 
