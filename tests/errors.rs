@@ -203,6 +203,11 @@ fn a_cut_stream_is_not_taken_for_a_finished_one() {
             let has_error = client.read_error(&answer).is_some();
             assert!(has_error || !answer.is_complete, "{what}, {client:?}: {}", answer.everything());
             assert!(!answer.is_done(), "{what}: {}", answer.everything());
+            if what == "cut in a record" && !client.is_ollama() {
+                let errors: Vec<_> =
+                    answer.events().iter().map(|event| event["error"]["message"].is_string()).collect();
+                assert_eq!(errors, [false, true], "half a record would spoil the error after it");
+            }
             if client.is_ollama() {
                 assert!(has_error, "{what}: {}", answer.everything());
                 assert!(answer.lines().iter().all(|line| line["done"] != true), "{what}: {}", answer.everything());
