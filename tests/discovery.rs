@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -150,6 +151,23 @@ fn a_pooled_connection_gone_stale_is_no_error() {
     }
 }
 
+/// Ollama's port is ours by default: what answers there may be polyllama, and that is no Ollama server to be listed.
+#[test]
+fn a_running_gateway_is_not_taken_for_ollama() {
+    let up = upstream().models(&["gpt-4o"]);
+    let gw = gateway().provider("openai", &up, &["k"]).on_port(11434).spawn();
+    wait_for("its first word", || gw.output().contains("listen").then_some(()));
+    if gw.output().contains("can't listen") {
+        eprintln!("skipped: another program has Ollama's port");
+        return;
+    }
+    // Without the variable Ollama is looked for where it usually is.
+    for command in ["models", "check"] {
+        let (_, output) = gateway().provider("openai", &up, &["k"]).env("OLLAMA_BASE_URL", "").arg(command).run();
+        assert!(output.contains("openai") && !output.contains("ollama"), "{command}: {output}");
+    }
+}
+
 #[test]
 fn readiness_tells_each_provider() {
     let good = upstream().models(&["gpt-4o"]);
@@ -160,6 +178,21 @@ fn readiness_tells_each_provider() {
     let text = ready.text();
     assert!(text.contains("openai") && text.contains("qwen"), "{text}");
     assert_eq!(gateway().start().get("/readyz").status, 503);
+}
+
+/// Whoever waits in vain and goes is in the log, too.
+#[test]
+fn a_client_that_leaves_before_the_answer_is_logged() {
+    let up = upstream().models(&["gpt-4o"]).then(hang());
+    let gw = gateway().provider("openai", &up, &["k"]).start();
+    let body = json!({"model": "openai:gpt-4o", "messages": [{"role": "user", "content": "hi"}]}).to_string();
+    let head =
+        format!("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", gw.port)).unwrap();
+    client.write_all((head + &body).as_bytes()).unwrap();
+    wait_for("the provider to be asked", || (!up.seen().is_empty()).then_some(()));
+    drop(client);
+    wait_for("the line in the log", || gw.output().contains("client left openai /v1/chat/completions").then_some(()));
 }
 
 #[test]

@@ -119,6 +119,38 @@ fn a_provider_that_closes_or_answers_no_json_is_told() {
     }
 }
 
+/// A server that needs no key may refuse all the same: its words are handed on, and nothing is said of keys.
+#[test]
+fn a_refusal_without_a_key_is_the_servers_own() {
+    let own = json!({"error": "sign in first"});
+    for code in [401, 403, 429] {
+        let up = upstream().models(&["llama3:latest"]).then(status(code, own.clone()));
+        let gw = gateway().provider("ollama", &up, &[]).start();
+        let answer = gw.send(&Client::OllamaChat.ask("llama3", "hi", false, &json!({})));
+        assert_eq!((answer.status, answer.json()), (code, own.clone()));
+        let other = gw.send(&Client::OpenAiChat.ask("llama3", "hi", false, &json!({})));
+        assert_eq!((other.status, message(Client::OpenAiChat, &other).as_str()), (code, "sign in first"));
+    }
+}
+
+/// What is wrong with an answer is said in words, not by showing the answer.
+#[test]
+fn an_answer_that_can_not_be_used_is_told_in_words() {
+    let ended = json!({"candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL", "index": 0}]});
+    let page = text(200, "text/html", "<html><body>Please log in</body></html>");
+    for is_streamed in [false, true] {
+        let body = if is_streamed { stream(format!("data: {ended}\n\n")) } else { reply(ended.clone()) };
+        for (step, want) in [(body, "MALFORMED_FUNCTION_CALL"), (page.clone(), "is the base URL right?")] {
+            let up = upstream().models(&["gemini-2.5-flash"]).then(step);
+            let gw = gateway().provider("google", &up, &["k"]).start();
+            let answer = gw.send(&Client::OllamaChat.ask("google:gemini-2.5-flash", "hi", is_streamed, &json!({})));
+            let message = message(Client::OllamaChat, &answer);
+            assert_eq!(answer.status, 502, "{}", answer.everything());
+            assert!(message.contains(want) && !message.contains("candidates"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn the_providers_own_words_are_kept() {
     let own = json!({"error": {"message": "temperature must be below 2", "type": "invalid_request_error", "param": "temperature", "code": null}});
@@ -171,6 +203,11 @@ fn a_cut_stream_is_not_taken_for_a_finished_one() {
             let has_error = client.read_error(&answer).is_some();
             assert!(has_error || !answer.is_complete, "{what}, {client:?}: {}", answer.everything());
             assert!(!answer.is_done(), "{what}: {}", answer.everything());
+            if what == "cut in a record" && !client.is_ollama() {
+                let errors: Vec<_> =
+                    answer.events().iter().map(|event| event["error"]["message"].is_string()).collect();
+                assert_eq!(errors, [false, true], "half a record would spoil the error after it");
+            }
             if client.is_ollama() {
                 assert!(has_error, "{what}: {}", answer.everything());
                 assert!(answer.lines().iter().all(|line| line["done"] != true), "{what}: {}", answer.everything());

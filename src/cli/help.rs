@@ -20,7 +20,8 @@ Examples:
   polyllama config                   what is in force, and where it came from
   polyllama config --example > polyllama.toml
 
-  curl http://localhost:11434/api/chat -d '{\"model\":\"gpt4\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'
+  curl http://localhost:11434/api/chat \\
+       -d '{\"model\":\"gpt4\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'
   curl http://localhost:11434/v1/chat/completions -H 'content-type: application/json' \\
        -d '{\"model\":\"gpt4\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'
 ";

@@ -179,7 +179,8 @@ impl Attempts {
             let late = || Failure::new(Class::Timeout, "the time for this request was over before it could be sent");
             return if self.is_over { late() } else { self.no_key() };
         };
-        if after(last.failure.class) != After::NextKey {
+        let has_keys = self.route.targets.get(last.target).is_some_and(|target| !target.provider.pool.is_empty());
+        if after(last.failure.class) != After::NextKey || !has_keys {
             return last.failure.clone();
         }
         let of_target: Vec<&Failed> = self.failures.iter().filter(|failed| failed.target == last.target).collect();

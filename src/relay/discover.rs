@@ -367,6 +367,9 @@ async fn get(
     let headers = headers::authorised(provider, face, credential)?;
     let response = upstream.send(Method::GET, url, headers, Bytes::new()).await?;
     let (head, body) = response.into_parts();
+    if provider.is_optional && upstream::is_of_gateway(&head.headers) {
+        return Err(Failure::new(Class::ProviderDown, "a polyllama answers there"));
+    }
     let body = upstream::collect(body, LIST_BYTES_MAX, silence).await?;
     if head.status.is_success() {
         return Ok(body);

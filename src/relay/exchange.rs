@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::attempts::Try;
 use super::{Ask, Body, Relay, headers, pass, translate, upstream};
 use crate::chat::{Class, Failure, Told};
-use crate::dialect::{Dialect, Framing, Wire};
+use crate::dialect::{Framing, Wire};
 use crate::observe::Meter;
 use crate::provider::{Face, Way};
 
@@ -122,7 +122,7 @@ impl Context<'_> {
         Told { status, content_type: content_type.map(str::to_owned), body }
     }
 
-    /// A failure that no rule has judged, with the provider's name before it.
+    /// A failure of the connection or of an answer's form, with the provider's name before it. It may quote the answer.
     pub(super) fn named(&self, mut failure: Failure) -> Failure {
         let provider = &self.attempt.target.provider;
         failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
@@ -137,11 +137,6 @@ impl Context<'_> {
         let message =
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
         self.named(Failure::new(Class::BadAnswer, message))
-    }
-
-    /// The dialect that the provider speaks here.
-    pub(super) fn dialect(&self) -> Dialect {
-        self.wire.dialect()
     }
 }
 

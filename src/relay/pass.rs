@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -172,7 +172,7 @@ impl Held {
     }
 
     fn flow(self, wire: Wire, meter: Arc<Meter>) -> Flow {
-        Flow { held: self, wire, meter, watch: Watch::default(), is_over: false }
+        Flow { held: self, wire, meter, watch: Watch::default(), line: BytesMut::new(), is_over: false }
     }
 
     /// The answer in one piece where it is all there, else flowing.
@@ -200,14 +200,13 @@ fn has_content(
     decoder.record(record, &mut events);
     let has_content =
         events.iter().any(|e| matches!(e, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. }));
-    match events.into_iter().find_map(failure_of) {
-        Some(_)
-            if !has_content && !record.data.trim_ascii_start().starts_with(b"{") && !record.data.starts_with(b"[") =>
-        {
-            Err(context.not_an_answer(&record.data))
-        }
-        Some(_) if !has_content => Err(context.judged(200, headers, record.data.clone())),
-        _ => Ok(has_content),
+    let is_json = record.data.trim_ascii_start().starts_with(b"{") || record.data.starts_with(b"[");
+    match events.into_iter().find_map(failure_of).filter(|_| !has_content) {
+        None => Ok(has_content),
+        Some(_) if !is_json => Err(context.not_an_answer(&record.data)),
+        // An answer that can't be used, rather than a report of what went wrong.
+        Some(failure) if failure.class == Class::BadAnswer => Err(context.named(failure)),
+        Some(_) => Err(context.judged(200, headers, record.data.clone())),
     }
 }
 
@@ -224,6 +223,8 @@ struct Flow {
     wire: Wire,
     meter: Arc<Meter>,
     watch: Watch,
+    /// A stream's last line, as long as its end has not come: half a record before our own would spoil that.
+    line: BytesMut,
     is_over: bool,
 }
 
@@ -232,27 +233,59 @@ impl Flow {
         if self.is_over {
             return None;
         }
-        let next = match self.held.pieces.pop_front() {
-            Some(bytes) => Ok(Some(bytes)),
-            None if self.held.is_ended => Ok(None),
-            None => upstream::next(&mut self.held.body, self.held.silence).await,
-        };
-        match next {
-            Ok(Some(bytes)) => {
-                self.meter.content();
-                self.watch.look(&bytes, self.wire, &self.meter);
-                Some((Ok(bytes), self))
+        loop {
+            match self.next().await {
+                Ok(Some(bytes)) => {
+                    let whole = self.whole_lines(bytes);
+                    if !whole.is_empty() {
+                        return self.send(whole);
+                    }
+                }
+                Ok(None) if !self.line.is_empty() => {
+                    let last = self.line.split().freeze();
+                    return self.send(last);
+                }
+                Ok(None) if self.watch.is_fine() => {
+                    self.meter.finished();
+                    return None;
+                }
+                Ok(None) => {
+                    let message = "the provider ended the stream before the answer was finished";
+                    return self.broken(&Failure::new(Class::CutAnswer, message));
+                }
+                Err(failure) => return self.broken(&failure),
             }
-            Ok(None) if self.watch.is_fine() => {
-                self.meter.finished();
-                None
-            }
-            Ok(None) => {
-                let message = "the provider ended the stream before the answer was finished";
-                self.broken(&Failure::new(Class::CutAnswer, message))
-            }
-            Err(failure) => self.broken(&failure),
         }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if let Some(bytes) = self.held.pieces.pop_front() {
+            return Ok(Some(bytes));
+        }
+        if self.held.is_ended {
+            return Ok(None);
+        }
+        let next = upstream::next(&mut self.held.body, self.held.silence).await;
+        self.held.is_ended = matches!(next, Ok(None));
+        next
+    }
+
+    /// What can go now: all up to the end of the last line, or everything where a line grows too long to be kept.
+    fn whole_lines(&mut self, bytes: Bytes) -> Bytes {
+        let end = memchr::memrchr2(b'\n', b'\r', &bytes).map_or(0, |at| at + 1);
+        if self.watch.is_whole || (end == bytes.len() && self.line.is_empty()) {
+            return bytes;
+        }
+        let whole = if end > 0 { self.line.len() + end } else { 0 };
+        self.line.extend_from_slice(&bytes);
+        let is_too_long = self.line.len() - whole > self.held.size_max;
+        self.line.split_to(if is_too_long { self.line.len() } else { whole }).freeze()
+    }
+
+    fn send(mut self, bytes: Bytes) -> Option<(Result<Bytes, BodyError>, Flow)> {
+        self.meter.content();
+        self.watch.look(&bytes, self.wire, &self.meter);
+        Some((Ok(bytes), self))
     }
 
     /// The stream's own form of an error, then the end; a whole answer can only be cut.

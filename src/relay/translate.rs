@@ -87,6 +87,7 @@ struct Reader {
     framer: Framer,
     decoder: Box<dyn Decoder>,
     wire: Wire,
+    provider: Arc<Provider>,
     silence: Duration,
     hold_until: Instant,
     hold_bytes_max: usize,
@@ -103,6 +104,7 @@ impl Reader {
             framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
             decoder: context.wire.decoder(),
             wire: context.wire,
+            provider: Arc::clone(&context.attempt.target.provider),
             silence: limits.silence,
             hold_until: Instant::now() + limits.hold,
             hold_bytes_max: limits.hold_bytes_max,
@@ -219,11 +221,8 @@ impl Reader {
         if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
             return context.not_an_answer(&body);
         }
-        if failure.class == Class::Blocked {
-            return context.named(failure.clone());
-        }
-        let error = context.dialect().read_error(200, &body);
-        if error.message.is_empty() && error.marks.is_empty() {
+        // An answer that can't be used, rather than a report of what went wrong.
+        if matches!(failure.class, Class::Blocked | Class::BadAnswer) {
             return context.named(failure.clone());
         }
         context.judged(200, headers, body)
@@ -234,9 +233,9 @@ fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// A stream was asked for, and one JSON body comes.
+/// A stream was asked for, and one JSON body comes, or a page.
 fn is_one_body(headers: &HeaderMap) -> bool {
-    content_type(headers).starts_with("application/json")
+    ["application/json", "text/html"].iter().any(|one| content_type(headers).starts_with(one))
 }
 
 fn has_content(event: &Event) -> bool {
@@ -318,6 +317,11 @@ impl Flow {
                 }
             }
             Err(failure) => events.push(Event::Failure(failure)),
+        }
+        for event in &mut events {
+            if let Event::Failure(failure) = event {
+                failure.message = self.reader.provider.pool.redacted(&failure.message);
+            }
         }
         self.events.extend(events);
     }

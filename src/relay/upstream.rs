@@ -41,7 +41,8 @@ pub struct Upstream {
     instance: Arc<str>,
 }
 
-/// Header with the ids of the gateways that a request has passed: no provider's base URL may lead back here.
+/// Header with the ids of the gateways that a request has passed: no provider's base URL may lead back here. The answer to such
+/// a request has the id of the gateway that gave it.
 const HOPS: HeaderName = HeaderName::from_static("x-polyllama-hops");
 
 impl Upstream {
@@ -71,6 +72,13 @@ impl Upstream {
         headers.extend(client.get_all(&HOPS).iter().map(|value| (HOPS, value.clone())));
     }
 
+    /// Lets a gateway that asks know that it asked one.
+    pub fn mark_answer(&self, asked: &HeaderMap, answer: &mut HeaderMap) {
+        if let Some(id) = HeaderValue::from_str(&self.instance).ok().filter(|_| asked.contains_key(&HOPS)) {
+            answer.insert(HOPS, id);
+        }
+    }
+
     /// Sends a request and waits for the head of the answer.
     pub async fn send(
         &self,
@@ -90,6 +98,11 @@ impl Upstream {
         *request.headers_mut() = headers;
         self.client.request(request).await.map_err(|error| unreachable(&error))
     }
+}
+
+/// Did a gateway give this answer?
+pub fn is_of_gateway(answer: &HeaderMap) -> bool {
+    answer.contains_key(&HOPS)
 }
 
 /// The code of [`Class::Loop`] failures.

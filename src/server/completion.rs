@@ -53,9 +53,9 @@ pub(super) async fn answer(
     wire: Wire,
     headers: &HeaderMap,
     body: Bytes,
-    meter: &Arc<Meter>,
-    record: &mut Record,
+    open: &mut Open,
 ) -> Response<Body> {
+    let Open { record, meter, .. } = open;
     let ask = match Ask::new(wire, body, headers.clone()) {
         Ok(ask) => ask,
         Err(failure) => return reply::failure(wire.dialect(), &failure),
@@ -126,33 +126,39 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
 }
 
-/// The response with its id, and a record written when its body has gone or the client has.
-pub(super) fn recorded(
-    gateway: &Gateway,
-    response: Response<Body>,
-    mut record: Record,
-    meter: Arc<Meter>,
-) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    match head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
-        Some(id) => record.id = id.to_owned(),
-        None => {
-            if let Ok(id) = HeaderValue::from_str(&record.id) {
-                head.headers.insert(REQUEST_ID, id);
-            }
-        }
-    }
-    record.status = head.status.as_u16();
-    let recorder = gateway.recorder.clone();
-    Response::from_parts(head, Recorded { body, record: Some(record), meter, recorder }.boxed_unsync())
-}
-
-/// A body that writes its record when it is dropped.
-struct Recorded {
-    body: Body,
-    record: Option<Record>,
+/// A request under way. Its record is written when this is dropped: after the last of its body, or when the client goes
+/// away, be it before there is an answer.
+pub(super) struct Open {
+    record: Record,
     meter: Arc<Meter>,
     recorder: Recorder,
+}
+
+impl Open {
+    pub(super) fn new(gateway: &Gateway, record: Record) -> Open {
+        Open { record, meter: Arc::new(Meter::default()), recorder: gateway.recorder.clone() }
+    }
+
+    /// The response with its id, and with a body that ends the request.
+    pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
+        let (mut head, body) = response.into_parts();
+        match head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
+            Some(id) => id.clone_into(&mut self.record.id),
+            None => {
+                if let Ok(id) = HeaderValue::from_str(&self.record.id) {
+                    head.headers.insert(REQUEST_ID, id);
+                }
+            }
+        }
+        self.record.status = head.status.as_u16();
+        Response::from_parts(head, Recorded { body, _open: self }.boxed_unsync())
+    }
+}
+
+/// A body that keeps its request open as long as it is there.
+struct Recorded {
+    body: Body,
+    _open: Open,
 }
 
 impl HttpBody for Recorded {
@@ -175,9 +181,9 @@ impl HttpBody for Recorded {
     }
 }
 
-impl Drop for Recorded {
+impl Drop for Open {
     fn drop(&mut self) {
-        let Some(mut record) = self.record.take() else { return };
+        let mut record = self.record.clone();
         record.outcome = self.meter.outcome();
         record.reasons.extend(self.meter.broken_class().map(|class| format!("{class:?}")));
         record.first_content = self.meter.first_content();

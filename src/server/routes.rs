@@ -12,7 +12,7 @@ use super::reply;
 use super::{Gateway, completion, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
 use crate::dialect::{Dialect, Wire};
-use crate::observe::{Meter, Record};
+use crate::observe::Record;
 use crate::relay::Body;
 
 /// What a path is.
@@ -96,6 +96,7 @@ pub(super) async fn handle(
         }
     };
     response.headers_mut().extend(cors);
+    gateway.relay.upstream().mark_answer(&head.headers, response.headers_mut());
     response
 }
 
@@ -155,14 +156,13 @@ impl Visit<'_> {
     }
 
     async fn complete(&self, wire: Wire, body: Incoming, who: String) -> Response<Body> {
-        let meter = Arc::new(Meter::default());
-        let mut record = Record::new(self.path, wire.dialect().name(), who);
+        let mut open = completion::Open::new(self.gateway, Record::new(self.path, wire.dialect().name(), who));
         let headers = &self.head.headers;
         let response = match input::read(headers, body, &self.gateway.limits).await {
-            Ok(body) => completion::answer(self.gateway, wire, headers, body, &meter, &mut record).await,
+            Ok(body) => completion::answer(self.gateway, wire, headers, body, &mut open).await,
             Err(failure) => reply::failure(wire.dialect(), &failure),
         };
-        completion::recorded(self.gateway, response, record, meter)
+        open.answered(response)
     }
 }
 
