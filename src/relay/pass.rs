@@ -153,7 +153,7 @@ impl Held {
             context.wire.read_answer(&json, &mut events);
         }
         match events.into_iter().find_map(failure_of) {
-            Some(_) => Err(context.judged(200, headers, whole)),
+            Some(failure) => Err(context.judged_inside(failure, headers, whole)),
             None => Ok(()),
         }
     }
@@ -206,7 +206,7 @@ fn has_content(
         {
             Err(context.not_an_answer(&record.data))
         }
-        Some(_) if !has_content => Err(context.judged(200, headers, record.data.clone())),
+        Some(failure) if !has_content => Err(context.judged_inside(failure, headers, record.data.clone())),
         _ => Ok(has_content),
     }
 }

@@ -132,7 +132,9 @@ impl Reader {
 
     /// All events of an answer that the client wants whole.
     async fn all(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
-        let is_stream = content_type(headers).starts_with("text/event-stream");
+        // Some servers stream whatever they are asked for.
+        let is_stream =
+            ["text/event-stream", "application/x-ndjson"].iter().any(|kind| content_type(headers).starts_with(kind));
         if !is_stream {
             return self.one_body(context, headers).await;
         }
@@ -219,14 +221,7 @@ impl Reader {
         if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
             return context.not_an_answer(&body);
         }
-        if failure.class == Class::Blocked {
-            return context.named(failure.clone());
-        }
-        let error = context.dialect().read_error(200, &body);
-        if error.message.is_empty() && error.marks.is_empty() {
-            return context.named(failure.clone());
-        }
-        context.judged(200, headers, body)
+        context.judged_inside(failure.clone(), headers, body)
     }
 }
 
