@@ -282,3 +282,48 @@ fn a_loop_over_two_gateways_ends() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(4), "it went round for {:?}", begun.elapsed());
     }
 }
+
+/// An answer that ends badly, without an error's body, is told in words, not as the JSON it came in.
+#[test]
+fn an_answer_that_ends_badly_is_told_in_words() {
+    let candidate = json!({"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL", "index": 0,
+                           "finishMessage": "Malformed function call: print(get_weather("});
+    let body = json!({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 6, "totalTokenCount": 6}});
+    for is_streamed in [false, true] {
+        let step = if is_streamed { stream(format!("data: {body}\r\n\r\n")) } else { reply(body.clone()) };
+        let up = upstream().models(&["gemini-2.5-flash"]).then(step);
+        let gw = gateway().provider("google", &up, &["k"]).start();
+        let answer = gw.send(&Client::OllamaChat.ask("google:gemini-2.5-flash", "hi", is_streamed, &json!({})));
+        assert_eq!(answer.status, 502, "{}", answer.everything());
+        let message = message(Client::OllamaChat, &answer);
+        let is_told = message.ends_with("MALFORMED_FUNCTION_CALL: Malformed function call: print(get_weather(");
+        assert!(is_told && !message.contains('{'), "{message}");
+    }
+}
+
+/// A failure inside a choice is told in the provider's words.
+#[test]
+fn an_error_inside_a_choice_is_told_in_its_words() {
+    let choice = json!({"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "error",
+                        "error": {"code": 502, "message": "the host behind it fell over"}});
+    let body = json!({"id": "g", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]});
+    let up = upstream().models(&["m"]).then(reply(body));
+    let gw = gateway().provider("openrouter", &up, &["k"]).start();
+    let answer = gw.send(&Client::OllamaChat.ask("openrouter:m", "hi", false, &json!({})));
+    assert!(answer.status >= 500, "{}", answer.everything());
+    assert_eq!(message(Client::OllamaChat, &answer), "provider 'openrouter': the host behind it fell over");
+}
+
+/// Some servers stream whatever they are asked for: the whole answer is made of it.
+#[test]
+fn a_stream_that_nobody_asked_for_is_read() {
+    let line = |text: &str, is_done: bool| {
+        json!({"model": "m", "created_at": "2026-11-22T08:00:00Z", "message": {"role": "assistant", "content": text},
+               "done": is_done, "prompt_eval_count": 3, "eval_count": 2})
+    };
+    let up = upstream().models(&["m"]).then(stream(format!("{}\n{}\n", line("Hel", false), line("lo", true))));
+    let gw = gateway().provider("ollama", &up, &[]).start();
+    let answer = gw.send(&Client::OpenAiChat.ask("ollama:m", "hi", false, &json!({})));
+    assert_eq!(answer.status, 200, "{}", answer.everything());
+    assert_eq!(Client::OpenAiChat.read(&answer, false).text, "Hello");
+}

@@ -12,6 +12,7 @@ use super::attempts::Try;
 use super::{Ask, Body, Relay, headers, pass, translate, upstream};
 use crate::chat::{Class, Failure, Told};
 use crate::dialect::{Framing, Wire};
+use crate::json::Json;
 use crate::observe::Meter;
 use crate::provider::{Face, Way};
 
@@ -110,6 +111,20 @@ impl Context<'_> {
             failure.told = Some(self.told(status, failure.status, headers, body));
         }
         failure
+    }
+
+    /// What a failure that a decoder found inside a 200 means: by the provider's rules where the body is an error and
+    /// nothing else, else as the decoder found it (an answer that ended badly has no words but the decoder's).
+    pub(super) fn judged_inside(&self, failure: Failure, headers: &HeaderMap, body: Bytes) -> Failure {
+        if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return self.not_an_answer(&body);
+        }
+        let names_error = Json::parse(body.clone()).is_ok_and(|json| json.value().get("error").is_some());
+        let is_error_body = names_error || self.wire.dialect().read_error(200, &body).message == failure.message;
+        if is_error_body && failure.class != Class::Blocked {
+            return self.judged(200, headers, body);
+        }
+        self.named(failure)
     }
 
     /// An error as the provider told it. Inside a 200, Ollama's clients know it as a line of its own; others are better served

@@ -153,7 +153,7 @@ impl Held {
             context.wire.read_answer(&json, &mut events);
         }
         match events.into_iter().find_map(failure_of) {
-            Some(_) => Err(context.judged(200, headers, whole)),
+            Some(failure) => Err(context.judged_inside(failure, headers, whole)),
             None => Ok(()),
         }
     }
@@ -200,13 +200,9 @@ fn has_content(
     decoder.record(record, &mut events);
     let has_content =
         events.iter().any(|e| matches!(e, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. }));
-    let is_json = record.data.trim_ascii_start().starts_with(b"{") || record.data.starts_with(b"[");
     match events.into_iter().find_map(failure_of).filter(|_| !has_content) {
         None => Ok(has_content),
-        Some(_) if !is_json => Err(context.not_an_answer(&record.data)),
-        // An answer that can't be used, rather than a report of what went wrong.
-        Some(failure) if failure.class == Class::BadAnswer => Err(context.named(failure)),
-        Some(_) => Err(context.judged(200, headers, record.data.clone())),
+        Some(failure) => Err(context.judged_inside(failure, headers, record.data.clone())),
     }
 }
 

@@ -134,7 +134,9 @@ impl Reader {
 
     /// All events of an answer that the client wants whole.
     async fn all(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
-        let is_stream = content_type(headers).starts_with("text/event-stream");
+        // Some servers stream whatever they are asked for.
+        let is_stream =
+            ["text/event-stream", "application/x-ndjson"].iter().any(|kind| content_type(headers).starts_with(kind));
         if !is_stream {
             return self.one_body(context, headers).await;
         }
@@ -166,7 +168,7 @@ impl Reader {
         let mut events = Vec::new();
         self.wire.read_answer(&json, &mut events);
         match events.iter().find_map(failure) {
-            Some(failure) => Err(self.judged(failure, context, headers, whole)),
+            Some(failure) => Err(context.judged_inside(failure.clone(), headers, whole)),
             None => Ok(events),
         }
     }
@@ -203,7 +205,7 @@ impl Reader {
             self.decoder.record(&record, events);
             let failed = events[before..].iter().find_map(failure);
             if let Some(failure) = failed.filter(|_| !events.iter().any(has_content)) {
-                return Err(self.judged(failure, context, headers, record.data));
+                return Err(context.judged_inside(failure.clone(), headers, record.data));
             }
         }
         if self.is_ended {
@@ -214,18 +216,6 @@ impl Reader {
             }
         }
         Ok(())
-    }
-
-    /// What a failure inside a 200 means: by the provider's rules where its body says so, else as the decoder found it.
-    fn judged(&self, failure: &Failure, context: &Context<'_>, headers: &HeaderMap, body: Bytes) -> Failure {
-        if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
-            return context.not_an_answer(&body);
-        }
-        // An answer that can't be used, rather than a report of what went wrong.
-        if matches!(failure.class, Class::Blocked | Class::BadAnswer) {
-            return context.named(failure.clone());
-        }
-        context.judged(200, headers, body)
     }
 }
 

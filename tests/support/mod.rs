@@ -9,6 +9,7 @@
 
 mod gateway;
 mod http;
+pub mod reading;
 pub mod recorded;
 mod told;
 mod upstream;

@@ -23,6 +23,47 @@ pub fn exchanges(name: &str) -> Vec<(String, Value)> {
     paths.iter().map(|path| (stem(path), serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())).collect()
 }
 
+/// The exchanges of all folders below this one, by folder and file name, in order.
+pub fn all_exchanges(name: &str) -> Vec<(String, Value)> {
+    let Some(folder) = folder(name) else { return Vec::new() };
+    let entries = std::fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().is_dir());
+    let mut folders: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    folders.sort();
+    let within = |inner: &String| {
+        let named = |(file, value)| (format!("{inner}/{file}"), value);
+        exchanges(&format!("{name}/{inner}")).into_iter().map(named).collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(within).collect()
+}
+
+/// The providers that play a recording: those of the table where it knows them, else one of the user's own.
+pub fn players(provider: &str, dialect: &str) -> &'static [&'static str] {
+    match (provider, dialect) {
+        ("gemini" | "vertex", "gemini") => &["google"],
+        ("gemini", _) => &["google-face"],
+        ("ollama", "ollama") => &["ollama"],
+        ("ollama", _) => &["ollama-face"],
+        ("mistral", _) => &["mistral", "codestral"],
+        ("vllm" | "vllm-hosted", _) => &["vllm"],
+        ("openai", _) => &["openai"],
+        ("azure", _) => &["azure"],
+        ("cerebras", _) => &["cerebras"],
+        ("deepseek", _) => &["deepseek"],
+        ("groq", _) => &["groq"],
+        ("huggingface", _) => &["huggingface"],
+        ("moonshot", _) => &["moonshot"],
+        ("openrouter", _) => &["openrouter", "akash"],
+        ("qwen", _) => &["qwen"],
+        ("together", _) => &["together"],
+        ("xai", _) => &["xai"],
+        ("zai", _) => &["zai"],
+        ("perplexity", _) => &["perplexity"],
+        ("gpustack", _) => &["gpustack"],
+        ("snowflake", _) => &["snowflake"],
+        _ => &["some-server"],
+    }
+}
+
 fn stem(path: &std::path::Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
