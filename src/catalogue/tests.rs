@@ -4,41 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::dialect::{Dialect, Operation, Quirks};
 use crate::model::Capabilities;
-use crate::provider::credentials::Pool;
-use crate::provider::rules::Rules;
-use crate::provider::{Auth, Face};
 
 pub(super) fn provider(prefix: &str) -> Provider {
-    let face = Face {
-        dialect: Dialect::OpenAi,
-        base_url: format!("https://api.{prefix}.test/v1"),
-        auth: Auth::Bearer,
-        operations: vec![Operation::Chat],
-        passes: true,
-        takes_token: false,
-        models_path: None,
-    };
-    Provider {
-        prefix: prefix.to_owned(),
-        other_prefixes: if prefix == "google" { vec!["gemini".to_owned()] } else { Vec::new() },
-        faces: vec![face],
-        pool: Pool::default(),
-        key_env: Vec::new(),
-        key_files: Vec::new(),
-        check_path: None,
-        is_keyless: false,
-        is_optional: false,
-        is_local: prefix.starts_with("ollama"),
-        static_models: Vec::new(),
-        include: None,
-        exclude: None,
-        way: None,
-        rules: Rules::default(),
-        quirks: Quirks::default(),
-        headers: Vec::new(),
+    let mut provider = Provider::sample(prefix, &[]);
+    provider.is_local = prefix.starts_with("ollama");
+    if prefix == "google" {
+        provider.other_prefixes.push("gemini".to_owned());
     }
+    provider
 }
 
 pub(super) fn models(ids: &[&str]) -> Vec<Model> {
@@ -354,7 +328,7 @@ fn rows_tell_where_a_model_is() {
     let catalogue = catalogue(lists, &options());
     let cloud = catalogue.model("gpt-4o").unwrap();
     assert_eq!((cloud.name.as_str(), cloud.provider.as_str(), cloud.is_local), ("openai:gpt-4o", "openai", false));
-    assert_eq!(cloud.remote, Some(("gpt-4o".to_owned(), "https://api.openai.test".to_owned())));
+    assert_eq!(cloud.remote, Some(("gpt-4o".to_owned(), "https://openai.test".to_owned())));
     assert_eq!(cloud.family.as_deref(), Some("gpt"));
     // sha256 of `openai:gpt-4o`
     assert_eq!(cloud.digest.as_deref(), Some("1cffe3377158dfa0a5629baa99bfa75886a5b9c85a9885c6c60544d05603398d"));

@@ -144,12 +144,12 @@ impl Conversation {
         let name = name.filter(|name| !name.is_empty());
         let by_id = |call: &Call| id.is_some() && call.id.as_ref() == id;
         let by_name = |call: &Call| name.is_none_or(|name| call.name == *name);
-        let last = self.turns.iter().rposition(|turn| !turn.calls.is_empty());
-        let found = if self.turns.iter().any(|turn| turn.calls.iter().any(by_id)) {
-            self.find_call(by_id)
-        } else {
-            self.find_call(by_name).filter(|(turn, _)| Some(*turn) == last)
-        };
+        // The open calls come first: a long conversation is not gone through for every result.
+        let found = self.find_call(by_id).or_else(|| {
+            let last = self.turns.iter().rposition(|turn| !turn.calls.is_empty());
+            let is_answered = self.turns.iter().any(|turn| turn.calls.iter().any(by_id));
+            self.find_call(by_name).filter(|(turn, _)| !is_answered && Some(*turn) == last)
+        });
         let call = found.and_then(|(turn, call)| self.turns.get_mut(turn)?.calls.get_mut(call));
         call.ok_or_else(|| {
             let shown = id.or(name).map_or_else(String::new, |text| format!(" {:?}", text.as_str()));
