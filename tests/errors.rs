@@ -119,6 +119,16 @@ fn a_provider_that_closes_or_answers_no_json_is_told() {
     }
 }
 
+/// A refusal in no form of its own is named once.
+#[test]
+fn a_refused_key_is_told_once() {
+    let up = upstream().models(&["gpt-4o"]).then(text(401, "text/plain", "who are you"));
+    let gw = gateway().provider("openai", &up, &["k"]).start();
+    let answer = gw.send(&Client::OpenAiChat.ask("openai:gpt-4o", "hi", false, &json!({})));
+    let want = "provider 'openai': none of its 1 key(s) could answer (1 tried now); it said: who are you";
+    assert_eq!(message(Client::OpenAiChat, &answer), want);
+}
+
 /// A server that needs no key may refuse all the same: its words are handed on, and nothing is said of keys.
 #[test]
 fn a_refusal_without_a_key_is_the_servers_own() {

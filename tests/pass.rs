@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::json;
-use support::{Seen, Step, gateway, stream, text, upstream};
+use support::{Client, Seen, Step, gateway, stream, text, upstream};
 
 const OPENAI_SPEAKERS: [&str; 7] = ["openai", "openrouter", "akash", "cohere", "codestral", "qwen", "google"];
 
@@ -132,6 +132,25 @@ fn an_ollama_behind_it_is_passed() {
 }
 
 /// What the provider says of limits and its request id comes down; credentials and cookies of the client don't go up.
+/// Content types are wrong at times: the first byte tells a stream from a whole answer.
+#[test]
+fn an_answer_under_another_name_is_what_it_begins_as() {
+    let whole = text(200, "text/event-stream", ODD_ANSWER);
+    for (content_type, want) in
+        [("application/json", "h\u{e9} \u{1f642}"), ("text/plain", "h\u{e9} \u{1f642}"), ("", "Hi / \u{1f642}")]
+    {
+        let is_stream = !content_type.is_empty();
+        let step = if is_stream { text(200, content_type, ODD_STREAM) } else { whole.clone() };
+        let up = upstream().models(&["m-1"]).then(step);
+        let gw = gateway().provider("openai", &up, &["k"]).start();
+        let ask = |client: Client| gw.send(&client.ask("openai:m-1", "hi", true, &json!({})));
+        let passed = ask(Client::OpenAiChat);
+        assert_eq!(passed.text(), if is_stream { ODD_STREAM } else { ODD_ANSWER }, "{content_type}");
+        let translated = ask(Client::OllamaChat);
+        assert_eq!(Client::OllamaChat.read(&translated, true).text, want, "{}", translated.everything());
+    }
+}
+
 #[test]
 fn headers_pass_in_both_directions_as_promised() {
     let answer = text(200, "application/json", ODD_ANSWER)

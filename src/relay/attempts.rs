@@ -218,10 +218,11 @@ impl Attempts {
         let sent = failed.iter().filter(|failed| failed.was_sent).count();
         let tried = if sent == 0 { "all of them are resting".to_owned() } else { format!("{sent} tried now") };
         let wait = wait.map_or_else(String::new, |wait| format!("; try again in {} s", wait.as_secs().max(1)));
-        let said = told.map_or_else(String::new, |failure| format!("; it said: {}", failure.message));
+        let name = format!("provider '{}': ", provider.prefix);
+        let words = told.map(|failure| failure.message.strip_prefix(&name).unwrap_or(&failure.message));
+        let said = words.map_or_else(String::new, |words| format!("; it said: {words}"));
         let keys = provider.pool.len();
-        verdict.message =
-            format!("provider '{}': none of its {keys} key(s) could answer ({tried}){wait}{said}", provider.prefix);
+        verdict.message = format!("{name}none of its {keys} key(s) could answer ({tried}){wait}{said}");
         verdict
     }
 }

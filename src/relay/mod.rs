@@ -12,6 +12,7 @@ mod exchange;
 mod forward;
 mod headers;
 mod pass;
+mod source;
 mod translate;
 pub mod upstream;
 

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, header};
@@ -15,7 +14,8 @@ use tokio::time::Instant;
 use super::ask::as_typed;
 use super::body::{BodyError, streamed};
 use super::exchange::Context;
-use super::{Ask, Body, full, headers, upstream};
+use super::source::Source;
+use super::{Ask, Body, full, headers};
 use crate::catalogue::Target;
 use crate::chat::{Class, Event, Failure, Usage};
 use crate::dialect::{Decoder, Framer, Framing, Record, Wire};
@@ -36,8 +36,10 @@ pub(super) async fn answer(
     response: Response<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = response.into_parts();
-    let is_stream = ask.stream && !is_json(&head.headers);
     let mut held = Held::new(body, context);
+    // A stream was asked for, and one body may come: an error, a server that can't stream, Ollama's answer to a load request.
+    let framing = ask.wire.framing();
+    let is_stream = ask.stream && !held.body.is_one_body(&head.headers, framing, held.hold_until).await;
     let body = if is_stream {
         held.until_content(context, &head.headers).await?;
         let meter = Arc::clone(context.meter);
@@ -57,19 +59,12 @@ pub(super) async fn answer(
     Ok(answer)
 }
 
-/// A stream was asked for, and one JSON body comes: an error, a server that can't stream, Ollama's answer to a load request.
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    content_type.starts_with("application/json")
-}
-
 /// The start of an answer, kept back.
 struct Held {
-    body: Incoming,
+    body: Source,
     pieces: VecDeque<Bytes>,
     size: usize,
     is_ended: bool,
-    silence: Duration,
     hold_until: Instant,
     size_max: usize,
     record_bytes_max: usize,
@@ -79,11 +74,10 @@ impl Held {
     fn new(body: Incoming, context: &Context<'_>) -> Held {
         let limits = &context.relay.limits;
         Held {
-            body,
+            body: Source::new(body, limits.silence),
             pieces: VecDeque::new(),
             size: 0,
             is_ended: false,
-            silence: limits.silence,
             hold_until: Instant::now() + limits.hold,
             size_max: limits.hold_bytes_max,
             record_bytes_max: limits.record_bytes_max,
@@ -95,7 +89,7 @@ impl Held {
         if self.is_ended || self.size >= self.size_max {
             return Ok(None);
         }
-        let next = upstream::next(&mut self.body, self.silence);
+        let next = self.body.next();
         let Ok(next) = tokio::time::timeout_at(self.hold_until, next).await else { return Ok(None) };
         let Some(bytes) = next.map_err(|failure| context.named(failure))? else {
             self.is_ended = true;
@@ -261,7 +255,7 @@ impl Flow {
         if self.held.is_ended {
             return Ok(None);
         }
-        let next = upstream::next(&mut self.held.body, self.held.silence).await;
+        let next = self.held.body.next().await;
         self.held.is_ended = matches!(next, Ok(None));
         next
     }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -12,9 +11,10 @@ use tokio::time::Instant;
 
 use super::body::{BodyError, streamed};
 use super::exchange::Context;
-use super::{Ask, Body, full, headers, upstream};
+use super::source::Source;
+use super::{Ask, Body, full, headers};
 use crate::chat::{self, Class, Event, Failure};
-use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
+use crate::dialect::{Decoder, Encoder, Framer, Framing, Record, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
 use crate::provider::Provider;
@@ -83,12 +83,11 @@ fn flow(context: &Context<'_>, ask: &Ask, reader: Reader, events: Vec<Event>) ->
 
 /// Reads a provider's answer into events: a stream, or one body, whichever comes.
 struct Reader {
-    body: Incoming,
+    body: Source,
     framer: Framer,
     decoder: Box<dyn Decoder>,
     wire: Wire,
     provider: Arc<Provider>,
-    silence: Duration,
     hold_until: Instant,
     hold_bytes_max: usize,
     body_bytes_max: usize,
@@ -100,12 +99,11 @@ impl Reader {
     fn new(context: &Context<'_>, body: Incoming) -> Reader {
         let limits = &context.relay.limits;
         Reader {
-            body,
+            body: Source::new(body, limits.silence),
             framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
             decoder: context.wire.decoder(),
             wire: context.wire,
             provider: Arc::clone(&context.attempt.target.provider),
-            silence: limits.silence,
             hold_until: Instant::now() + limits.hold,
             hold_bytes_max: limits.hold_bytes_max,
             body_bytes_max: limits.body_bytes_max,
@@ -116,7 +114,7 @@ impl Reader {
 
     /// Events up to the first with content. A failure before it fails the try.
     async fn until_content(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
-        if is_one_body(headers) {
+        if self.body.is_one_body(headers, self.wire.framing(), self.hold_until).await {
             return self.one_body(context, headers).await;
         }
         let mut events = Vec::new();
@@ -135,9 +133,7 @@ impl Reader {
     /// All events of an answer that the client wants whole.
     async fn all(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
         // Some servers stream whatever they are asked for.
-        let is_stream =
-            ["text/event-stream", "application/x-ndjson"].iter().any(|kind| content_type(headers).starts_with(kind));
-        if !is_stream {
+        if self.body.is_one_body(headers, self.wire.framing(), self.hold_until).await {
             return self.one_body(context, headers).await;
         }
         let mut events = Vec::new();
@@ -155,7 +151,7 @@ impl Reader {
     /// The events of an answer that is one JSON value.
     async fn one_body(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
         let mut whole = Vec::new();
-        while let Some(bytes) = upstream::next(&mut self.body, self.silence).await.map_err(|f| context.named(f))? {
+        while let Some(bytes) = self.body.next().await.map_err(|f| context.named(f))? {
             whole.extend_from_slice(&bytes);
             if whole.len() > self.body_bytes_max {
                 let message = format!("its answer is larger than {} bytes", self.body_bytes_max);
@@ -177,7 +173,7 @@ impl Reader {
     async fn records(&mut self) -> Result<Vec<Record>, Failure> {
         let mut records = Vec::new();
         while records.is_empty() && !self.is_ended {
-            match upstream::next(&mut self.body, self.silence).await? {
+            match self.body.next().await? {
                 Some(bytes) => {
                     self.read += bytes.len();
                     let too_long = |e: crate::dialect::framing::TooLong| Failure::new(Class::BadAnswer, e.to_string());
@@ -217,15 +213,6 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// A stream was asked for, and one JSON body comes, or a page.
-fn is_one_body(headers: &HeaderMap) -> bool {
-    ["application/json", "text/html"].iter().any(|one| content_type(headers).starts_with(one))
 }
 
 fn has_content(event: &Event) -> bool {
