@@ -7,7 +7,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use support::reading::{self, Said};
@@ -116,9 +116,12 @@ impl Exchange {
     }
 }
 
-/// All recordings in wires that providers speak here, by the provider that plays them.
-fn exchanges() -> BTreeMap<&'static str, Vec<Exchange>> {
-    let mut groups: BTreeMap<&str, Vec<Exchange>> = BTreeMap::new();
+/// Recordings by the provider that plays them.
+type Groups = BTreeMap<&'static str, Vec<Exchange>>;
+
+/// All recordings in wires that providers speak here.
+fn exchanges() -> Groups {
+    let mut groups = Groups::new();
     for (name, file) in recorded::all_exchanges("fixtures") {
         let (provider, dialect) = (file["provider"].as_str().unwrap(), file["dialect"].as_str().unwrap());
         for prefix in recorded::players(provider, dialect) {
@@ -143,40 +146,46 @@ struct Bench<'a> {
 #[test]
 fn recorded_answers_reach_every_client() {
     let groups = exchanges();
+    let wrong = play_all(&groups, |bench, exchange| bench.play(exchange));
+    let played: usize = groups.values().map(Vec::len).sum();
+    let names: BTreeSet<&str> = groups.values().flatten().map(|exchange| exchange.name.as_str()).collect();
+    let (count, pass, intended) = (names.len(), played - failed(&wrong), INTENDED.len());
+    eprintln!("{played} exchanges replayed, {pass} pass ({count} recordings; {intended} told otherwise on purpose)");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A recorded stream that ends in its middle is a failure to every client, whatever it was cut into.
+#[test]
+fn a_recorded_stream_cut_short_is_never_a_finished_answer() {
+    let groups = exchanges();
+    let wrong = play_all(&groups, |bench, exchange| bench.play_cut(exchange));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// All providers at one gateway, each playing its recordings in a thread of its own; gives what went wrong.
+fn play_all(groups: &Groups, each: fn(&mut Bench<'_>, &Exchange)) -> Vec<String> {
     let upstreams: Vec<Upstream> = groups.keys().map(|_| upstream()).collect();
     let entries = groups.iter().zip(&upstreams).map(|((prefix, exchanges), up)| entry(prefix, exchanges, up));
     let setup = gateway().file("polyllama.toml", &entries.collect::<String>()).env("GCP_ACCESS_TOKEN", "ya29.token");
     // A variable goes before the file, and every test has this one.
     let mut ollama = groups.iter().zip(&upstreams).filter(|((prefix, _), _)| **prefix == "ollama");
-    let gateway = match ollama.next() {
-        Some(((_, exchanges), up)) => setup.env("OLLAMA_BASE_URL", &addresses("", exchanges, up)).start(),
-        None => return,
-    };
+    let Some(((_, exchanges), up)) = ollama.next() else { return Vec::new() };
+    let gateway = setup.env("OLLAMA_BASE_URL", &addresses("", exchanges, up)).start();
     let play = |((prefix, exchanges), upstream): ((&&str, &Vec<Exchange>), &Upstream)| {
         let mut bench = Bench { gateway: &gateway, prefix, upstream, copies_used: 1, checks: 0, wrong: Vec::new() };
-        exchanges.iter().for_each(|exchange| bench.play(exchange));
+        exchanges.iter().for_each(|exchange| each(&mut bench, exchange));
         let wrong = bench.wrong.len();
         eprintln!("{prefix}: {} exchanges, {} checks, {wrong} wrong", exchanges.len(), bench.checks);
         bench.wrong
     };
-    let wrong: Vec<String> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let played = groups.iter().zip(&upstreams).map(|pair| scope.spawn(move || play(pair)));
         played.collect::<Vec<_>>().into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
-    let played: usize = groups.values().map(Vec::len).sum();
-    let recordings: std::collections::BTreeSet<&str> =
-        groups.values().flatten().map(|exchange| exchange.name.as_str()).collect();
-    eprintln!(
-        "{played} exchanges replayed (of {} recordings, some by two providers), {} pass; told otherwise on purpose: {}",
-        recordings.len(),
-        played - failed(&wrong),
-        INTENDED.len()
-    );
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    })
 }
 
 fn failed(wrong: &[String]) -> usize {
-    wrong.iter().filter_map(|line| line.split(' ').next()).collect::<std::collections::BTreeSet<_>>().len()
+    wrong.iter().filter_map(|line| line.split(' ').next()).collect::<BTreeSet<_>>().len()
 }
 
 /// The provider's entry in the configuration: at its own address, and copies of it for what fails.
@@ -221,6 +230,38 @@ impl Bench<'_> {
         }
     }
 
+    /// Cuts a stream at two places; one that is finished by then is none.
+    fn play_cut(&mut self, exchange: &Exchange) {
+        let is_good = exchange.is_stream && matches!(exchange.said, Said::Answer(_));
+        for tenths in [6, 9].into_iter().filter(|_| is_good) {
+            let start = String::from_utf8_lossy(&exchange.body.as_bytes()[..exchange.body.len() * tenths / 10]);
+            if matches!(reading::read(&exchange.dialect, 200, start.trim_end_matches('\u{fffd}')), Said::Answer(_)) {
+                continue;
+            }
+            for &client in exchange.clients() {
+                // By a broken connection, or by an end that is none to the dialect alone.
+                let (content_type, chunks) = (exchange.content_type.clone(), vec![start.as_bytes().to_vec()]);
+                self.upstream.now_answers(Step::Stream { content_type, chunks, is_cut: tenths != 6 });
+                let model = format!("{}:{}", self.prefix, exchange.model);
+                let answer = self.gateway.send(&client.ask(&model, "Hello?", true, &json!({})));
+                if !self.took_the_way_of(exchange) {
+                    continue;
+                }
+                self.checks += 1;
+                if client.read_error(&answer).is_none() || answer.is_done() {
+                    let (prefix, name) = (self.prefix, &exchange.name);
+                    self.wrong.push(format!("{prefix}/{name} {client:?} at {tenths}/10: {}", answer.text()));
+                }
+            }
+        }
+    }
+
+    /// The last request went to the path that the recorded one went to.
+    fn took_the_way_of(&self, exchange: &Exchange) -> bool {
+        let seen = self.upstream.seen();
+        seen.last().and_then(|seen| seen.path.split('?').next()).is_some_and(|path| path.contains(exchange.asked_at))
+    }
+
     /// `None` where the request took another way than the recorded one.
     fn check(&mut self, exchange: &Exchange, client: Client, is_streamed: bool) -> Option<Result<(), String>> {
         let size = [5, 17, 64, 331][self.checks % 4];
@@ -234,8 +275,7 @@ impl Bench<'_> {
         }
         let model = format!("{}:{}", self.prefix_for(exchange), exchange.model);
         let answer = self.gateway.send(&client.ask(&model, "Hello?", is_streamed, &more));
-        let path = self.upstream.seen().last()?.path.clone();
-        if !path.split('?').next().is_some_and(|path| path.contains(exchange.asked_at)) {
+        if !self.took_the_way_of(exchange) {
             return None;
         }
         self.checks += 1;
