@@ -3,6 +3,7 @@
 //! A retired key is not used again, with one exception: when all keys of a provider are retired, each may be tried once every
 //! ten minutes, so that an account put right works again without a restart.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -164,20 +165,23 @@ impl Pool {
         inner.keys.iter().enumerate().map(|(i, key)| (key.state(i, now).name, key.credential.clone())).collect()
     }
 
-    /// A provider's words without any of the keys, whole or masked by the provider (`sk-abc***xyz`).
-    pub fn redacted(&self, words: &str) -> String {
-        let mut words = words.to_owned();
+    /// A provider's words without any of the keys.
+    pub fn without_keys<'a>(&self, words: &'a str) -> Cow<'a, str> {
+        let mut words = Cow::Borrowed(words);
         for key in &self.lock().keys {
             let secret = key.credential.secret.expose_secret();
             // A shorter one could be any word.
             if secret.len() >= SECRET_MIN && words.contains(secret) {
-                words = words.replace(secret, "[key]");
+                words = Cow::Owned(words.replace(secret, "[key]"));
             }
         }
-        if !words.contains("**") {
-            return words;
-        }
-        let is_masked = |word: &str| word.contains("**") && word.chars().any(|c| c.is_ascii_alphanumeric());
+        words
+    }
+
+    /// A provider's words without any of the keys, whole or masked by the provider (`sk-abc***xyz`).
+    pub fn redacted(&self, words: &str) -> String {
+        let words = self.without_keys(words);
+        let is_masked = |word: &str| word.contains("***") && word.chars().any(|c| c.is_ascii_alphanumeric());
         words.split(' ').map(|word| if is_masked(word) { "[key]" } else { word }).collect::<Vec<_>>().join(" ")
     }
 

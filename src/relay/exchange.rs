@@ -97,17 +97,21 @@ impl Context<'_> {
 
     /// What an error body means, with the provider's own words kept. `status` is 200 for an error inside an answer.
     pub(super) fn judged(&self, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
-        let mut error = self.wire.dialect().read_error(status, &body);
-        let has_own_form = error.has_own_form;
         let provider = &self.attempt.target.provider;
+        // Before it is read, since what is read may be cut in the middle of a key.
+        let words = String::from_utf8_lossy(&body);
+        let clean = provider.pool.without_keys(&words);
+        let is_clean = clean == words;
+        let mut error = self.wire.dialect().read_error(status, &Bytes::from(clean.into_owned()));
+        let has_own_form = error.has_own_form;
         error.message = provider.pool.redacted(&error.message);
         let model = &self.attempt.target.model;
         let mut failure = provider.rules.classify(status, headers, error, model, Timestamp::now());
         if !has_own_form {
             return self.named(failure);
         }
-        let is_clean = std::str::from_utf8(&body).is_ok_and(|text| provider.pool.redacted(text) == text);
         if is_clean {
+            drop(words);
             failure.told = Some(self.told(status, failure.status, headers, body));
         }
         failure

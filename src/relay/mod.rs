@@ -15,6 +15,7 @@ mod pass;
 mod source;
 mod translate;
 pub mod upstream;
+mod watch;
 
 use std::time::Instant;
 

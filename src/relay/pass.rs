@@ -15,10 +15,11 @@ use super::ask::as_typed;
 use super::body::{BodyError, streamed};
 use super::exchange::Context;
 use super::source::Source;
+use super::watch::{Watch, counts};
 use super::{Ask, Body, full, headers};
 use crate::catalogue::Target;
-use crate::chat::{Class, Event, Failure, Usage};
-use crate::dialect::{Decoder, Framer, Framing, Record, Wire};
+use crate::chat::{Class, Event, Failure};
+use crate::dialect::{Decoder, Framer, Record, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
 
@@ -159,14 +160,23 @@ impl Held {
     }
 
     fn joined(&self) -> Bytes {
-        match self.pieces.len() {
-            1 => self.pieces.front().cloned().unwrap_or_default(),
-            _ => Bytes::from(self.pieces.iter().flat_map(|piece| piece.iter().copied()).collect::<Vec<u8>>()),
+        let pieces: Vec<&[u8]> = self.pieces.iter().map(AsRef::as_ref).collect();
+        match pieces.as_slice() {
+            [_] => self.pieces.front().cloned().unwrap_or_default(),
+            pieces => Bytes::from(pieces.concat()),
         }
     }
 
     fn flow(self, wire: Wire, meter: Arc<Meter>) -> Flow {
-        Flow { held: self, wire, meter, watch: Watch::default(), line: BytesMut::new(), is_over: false }
+        Flow {
+            held: self,
+            wire,
+            meter,
+            watch: Watch::default(),
+            is_whole: false,
+            line: BytesMut::new(),
+            is_over: false,
+        }
     }
 
     /// The answer in one piece where it is all there, else flowing.
@@ -177,8 +187,7 @@ impl Held {
             meter.finished();
             return full(whole);
         }
-        let mut flow = self.flow(wire, meter);
-        flow.watch.is_whole = true;
+        let flow = Flow { is_whole: true, ..self.flow(wire, meter) };
         streamed(flow, Flow::step)
     }
 }
@@ -213,6 +222,8 @@ struct Flow {
     wire: Wire,
     meter: Arc<Meter>,
     watch: Watch,
+    /// One body rather than a stream: it has no place for an error of ours.
+    is_whole: bool,
     /// A stream's last line, as long as its end has not come: half a record before our own would spoil that.
     line: BytesMut,
     is_over: bool,
@@ -235,7 +246,7 @@ impl Flow {
                     let last = self.line.split().freeze();
                     return self.send(last);
                 }
-                Ok(None) if self.watch.is_fine() => {
+                Ok(None) if self.is_whole || self.watch.saw_end() => {
                     self.meter.finished();
                     return None;
                 }
@@ -263,7 +274,7 @@ impl Flow {
     /// What can go now: all up to the end of the last line, or everything where a line grows too long to be kept.
     fn whole_lines(&mut self, bytes: Bytes) -> Bytes {
         let end = memchr::memrchr2(b'\n', b'\r', &bytes).map_or(0, |at| at + 1);
-        if self.watch.is_whole || (end == bytes.len() && self.line.is_empty()) {
+        if self.is_whole || (end == bytes.len() && self.line.is_empty()) {
             return bytes;
         }
         let whole = if end > 0 { self.line.len() + end } else { 0 };
@@ -282,7 +293,7 @@ impl Flow {
     fn broken(mut self, failure: &Failure) -> Option<(Result<Bytes, BodyError>, Flow)> {
         self.is_over = true;
         self.meter.broken(failure);
-        if self.watch.is_whole {
+        if self.is_whole {
             return Some((Err(BodyError), self));
         }
         let mut record = self.watch.separator(self.wire.framing());
@@ -290,113 +301,5 @@ impl Flow {
             encoder.event(Event::Failure(failure.clone()), jiff::Timestamp::now(), &mut record);
         }
         Some((Ok(Bytes::from(record)), self))
-    }
-}
-
-/// What is seen of bytes that pass.
-#[derive(Default)]
-struct Watch {
-    is_whole: bool,
-    saw_end: bool,
-    /// The last bytes, in case a mark lies across the border.
-    tail: Vec<u8>,
-}
-
-/// So much of a piece is kept to be looked at with the next one; longer than any mark.
-const TAIL: usize = 32;
-
-impl Watch {
-    fn look(&mut self, bytes: &Bytes, wire: Wire, meter: &Meter) {
-        if !self.is_whole && !self.saw_end {
-            let border: Vec<u8> = self.tail.iter().chain(bytes.iter().take(TAIL)).copied().collect();
-            self.saw_end = ends(&border, wire) || ends(bytes, wire);
-        }
-        meter.usage(counts(bytes, wire));
-        let keep = bytes.len().min(TAIL);
-        self.tail.drain(..(self.tail.len() + keep).saturating_sub(TAIL).min(self.tail.len()));
-        self.tail.extend_from_slice(&bytes[bytes.len() - keep..]);
-    }
-
-    fn is_fine(&self) -> bool {
-        self.is_whole || self.saw_end
-    }
-
-    /// What must stand before a record of ours, so that it is one of its own.
-    fn separator(&self, framing: Framing) -> Vec<u8> {
-        match framing {
-            Framing::Sse if self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\n\r\n") => Vec::new(),
-            Framing::Sse => b"\n\n".to_vec(),
-            Framing::Ndjson if self.tail.ends_with(b"\n") || self.tail.is_empty() => Vec::new(),
-            Framing::Ndjson => b"\n".to_vec(),
-        }
-    }
-}
-
-/// Do the bytes hold what only stands at the end of an answer, or an error? A quote inside content is escaped, so it can't
-/// be mistaken.
-fn ends(bytes: &[u8], wire: Wire) -> bool {
-    let marks: &[&str] = match wire {
-        Wire::OpenAiChat | Wire::OpenAiCompletions => &["\"finish_reason\":", "[DONE]", "\"error\":", "\nerror:"],
-        Wire::OllamaChat | Wire::OllamaGenerate => &["\"done\":", "\"error\":"],
-        Wire::Gemini => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
-    };
-    marks.iter().any(|mark| {
-        memchr::memmem::find_iter(bytes, mark).any(|at| {
-            let value = bytes.get(at + mark.len()..).unwrap_or_default().trim_ascii_start();
-            // A value that is not all there yet is looked at again with the next piece.
-            !mark.ends_with(':') || matches!(value, [b'{' | b'[', ..] | [b'"', b'!' | b'#'..=b'~', ..] | [b't', ..])
-        })
-    })
-}
-
-/// Token counts in bytes that pass: the last ones found.
-fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
-    let (block, prompt, completion) = match wire {
-        Wire::OpenAiChat | Wire::OpenAiCompletions => ("\"usage\"", "\"prompt_tokens\"", "\"completion_tokens\""),
-        Wire::OllamaChat | Wire::OllamaGenerate => ("\"eval_count\"", "\"prompt_eval_count\"", "\"eval_count\""),
-        Wire::Gemini => ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\""),
-    };
-    memchr::memmem::rfind(bytes, block.as_bytes())?;
-    let number = |name: &str| {
-        let at = memchr::memmem::rfind(bytes, name.as_bytes())? + name.len();
-        let digits: String =
-            bytes.get(at..)?.iter().skip_while(|b| matches!(b, b':' | b' ')).map_while(digit).collect();
-        digits.parse().ok()
-    };
-    Some(Usage { prompt: number(prompt), completion: number(completion), ..Usage::default() })
-}
-
-fn digit(byte: &u8) -> Option<char> {
-    byte.is_ascii_digit().then_some(char::from(*byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_seen_across_any_border() {
-        let stream = br#"data: {"choices":[{"delta":{"content":"\"finish_reason\":\"stop\""},"finish_reason":null}]}
-
-data: {"choices":[{"delta":{},"finish_reason": "stop"}]}"#;
-        for at in 0..stream.len() {
-            let mut watch = Watch::default();
-            let meter = Meter::default();
-            watch.look(&Bytes::copy_from_slice(&stream[..at]), Wire::OpenAiChat, &meter);
-            let seen_early = watch.saw_end && at < stream.len() - 10;
-            assert!(!seen_early, "an end was seen at {at}");
-            watch.look(&Bytes::copy_from_slice(&stream[at..]), Wire::OpenAiChat, &meter);
-            assert!(watch.is_fine(), "no end was seen, split at {at}");
-        }
-    }
-
-    #[test]
-    fn counts_are_found_where_they_stand() {
-        let body = br#"{"choices":[],"usage":{"prompt_tokens": 12,"completion_tokens":34,"total_tokens":46}}"#;
-        let usage = counts(body, Wire::OpenAiChat).unwrap();
-        assert_eq!((usage.prompt, usage.completion), (Some(12), Some(34)));
-        let line = br#"{"done":true,"prompt_eval_count":5,"prompt_eval_duration":9,"eval_count":7,"eval_duration":8}"#;
-        let usage = counts(line, Wire::OllamaChat).unwrap();
-        assert_eq!((usage.prompt, usage.completion), (Some(5), Some(7)));
     }
 }

@@ -14,7 +14,7 @@ use super::exchange::Context;
 use super::source::Source;
 use super::{Ask, Body, full, headers};
 use crate::chat::{self, Class, Event, Failure};
-use crate::dialect::{Decoder, Encoder, Framer, Framing, Record, Wire};
+use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
 use crate::provider::Provider;

@@ -34,8 +34,9 @@ use crate::relay::discover::Discovery;
 use guard::Guard;
 use running::Running;
 
-/// So long a client may take to send the head of a request.
-const HEAD_WAIT: Duration = Duration::from_secs(30);
+/// So long a client may take to send the head of a request; an idle connection is kept as long. Pools of clients keep theirs
+/// for up to 90 seconds, and would meet a closed one.
+const HEAD_WAIT: Duration = Duration::from_secs(120);
 
 /// More header lines than this are refused.
 const HEADERS_MAX: usize = 256;
