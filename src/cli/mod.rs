@@ -134,7 +134,10 @@ fn run(command: Command, config: Config, flags: Flags) -> ExitCode {
 /// Runs a command on a runtime with a worker for each core.
 fn wait<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(command)
+    let done = runtime.block_on(command);
+    // A look-up of a name that hangs would hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
 /// Prints a command's result. A reader that went away (`polyllama models | head`) is no error.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -15,6 +15,12 @@ use crate::json::{Style, Writer};
 
 /// Records that may wait to be written; beyond it they are lost, and counted.
 const QUEUE_MAX: usize = 8192;
+
+/// How long the end of the program waits for lines that are not written yet.
+const FLUSH_WAIT: Duration = Duration::from_secs(1);
+
+/// The status in the log of a request whose client left before there was an answer; no client sees it.
+const NO_ANSWER: u16 = 499;
 
 /// What happened to one request.
 #[derive(Debug, Clone)]
@@ -37,7 +43,7 @@ pub struct Record {
     pub attempts: u32,
     /// Why the failed ones failed.
     pub reasons: Vec<String>,
-    /// The status that the client got.
+    /// The status that the client got; 499 when it left before.
     pub status: u16,
     /// How the answer ended.
     pub outcome: Outcome,
@@ -66,7 +72,7 @@ impl Record {
             used: String::new(),
             attempts: 0,
             reasons: Vec::new(),
-            status: 0,
+            status: NO_ANSWER,
             outcome: Outcome::Left,
             first_content: None,
             total: Duration::ZERO,
@@ -80,8 +86,16 @@ impl Record {
 /// Takes records in.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    queue: SyncSender<Record>,
+    queue: SyncSender<Entry>,
     lost: Arc<AtomicU64>,
+    is_cutting: Arc<AtomicBool>,
+}
+
+/// What the writing thread is given.
+enum Entry {
+    Record(Box<Record>),
+    /// All that came before is to be written; then the sender is dropped.
+    Flush(SyncSender<()>),
 }
 
 impl Recorder {
@@ -95,28 +109,53 @@ impl Recorder {
         if let Err(error) = spawned {
             tracing::warn!("requests are not logged: {error}");
         }
-        Recorder { queue, lost }
+        Recorder { queue, lost, is_cutting: Arc::default() }
     }
 
     /// Puts a record into the queue; never waits.
-    pub fn record(&self, record: Record) {
-        if self.queue.try_send(record).is_err() {
+    pub fn record(&self, mut record: Record) {
+        // From then on it is us who leave, not the client.
+        if record.outcome == Outcome::Left && self.is_cutting.load(Ordering::Relaxed) {
+            record.outcome = Outcome::Broken;
+            record.reasons.push("Shutdown".to_owned());
+        }
+        if self.queue.try_send(Entry::Record(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests that are not finished now are cut off by the gateway itself.
+    pub fn cutting(&self) {
+        self.is_cutting.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits, not for long, until all records are written. For the end of the program: it blocks.
+    pub fn flush(&self) {
+        let (written, all) = sync_channel(0);
+        if self.queue.try_send(Entry::Flush(written)).is_ok() {
+            let _ = all.recv_timeout(FLUSH_WAIT);
         }
     }
 }
 
-fn write_all(records: &Receiver<Record>, lost: &AtomicU64, format: LogFormat) {
-    while let Ok(record) = records.recv() {
+fn write_all(entries: &Receiver<Entry>, lost: &AtomicU64, format: LogFormat) {
+    while let Ok(entry) = entries.recv() {
+        let record = match entry {
+            Entry::Record(record) => record,
+            Entry::Flush(written) => {
+                drop(written);
+                continue;
+            }
+        };
         let mut line = match format {
             LogFormat::Text => text_line(&record),
             LogFormat::Json => json_line(&record),
         };
         let missing = lost.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            let _ = write!(line, "\n{} log lines were lost: too many at once", missing);
-        }
         line.push('\n');
+        if missing > 0 {
+            tracing::warn!("{missing} log lines were lost: too many at once");
+        }
         // The log is a pipe that may have closed; there is nowhere else to say so.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
@@ -124,6 +163,7 @@ fn write_all(records: &Receiver<Record>, lost: &AtomicU64, format: LogFormat) {
 
 fn outcome(record: &Record) -> &'static str {
     match record.outcome {
+        Outcome::Left if record.status == NO_ANSWER => "client left",
         _ if record.status >= 400 => "error",
         Outcome::Finished => "ok",
         Outcome::Broken => "broken",
