@@ -174,8 +174,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "limits.request_head",
         variables: &["POLYLLAMA_REQUEST_HEAD"],
-        default: "30s",
-        about: "How long a client may take for a request's headers; also how long an idle connection is kept.",
+        default: "2m",
+        about: "How long a client may take for a request's headers; also how long an idle connection is kept: longer than the pools of most clients.",
         place: Place::Time(|c| &mut c.limits.request_head),
     },
     Setting {
