@@ -105,7 +105,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "ca_files",
         variables: &["POLYLLAMA_CA_FILES"],
         default: "",
-        about: "Files with CA certificates (PEM) to trust beside the system's. `SSL_CERT_FILE` is added to them.",
+        about: "Files with CA certificates (PEM) to trust beside the system's. `SSL_CERT_FILE` takes the system's place, as with other programs.",
         place: Place::Files(|c| &mut c.ca_files),
     },
     Setting {
