@@ -36,7 +36,7 @@ pub struct Record {
     /// How many requests were sent to providers.
     pub attempts: u32,
     /// Why the failed ones failed.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<&'static str>,
     /// The status that the client got.
     pub status: u16,
     /// How the answer ended.
@@ -217,12 +217,15 @@ fn json_line(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Class;
 
     #[test]
     fn a_record_is_one_line_whatever_clients_call_their_models() {
         let mut record = Record::new("/api/chat", "ollama", "127.0.0.1".to_owned());
         (record.model, record.used) = ("a\nb".to_owned(), "openai:a\nb".to_owned());
+        record.reasons = vec![Class::RateLimited.name(), Class::ProviderDown.name()];
         let line = text_line(&record);
+        assert!(line.contains(" failed=rate_limited,provider_down"), "{line}");
         assert!(line.contains(r#" model="a\nb" used=openai:a\nb "#), "{line}");
         assert_eq!(json_line(&record).lines().count(), 1);
     }

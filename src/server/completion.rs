@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{Gateway, reply};
 use crate::catalogue::Route;
-use crate::chat::Failure;
+use crate::chat::{Class, Failure};
 use crate::dialect::{Dialect, Wire, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
@@ -185,7 +185,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         let mut record = self.record.clone();
         record.outcome = self.meter.outcome();
-        record.reasons.extend(self.meter.broken_class().map(|class| format!("{class:?}")));
+        record.reasons.extend(self.meter.broken_class().map(Class::name));
         record.first_content = self.meter.first_content();
         record.total = self.meter.elapsed();
         (record.prompt_tokens, record.completion_tokens) = self.meter.tokens();
