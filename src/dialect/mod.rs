@@ -10,7 +10,7 @@ pub mod error_body;
 pub mod framing;
 pub mod gemini;
 #[cfg(test)]
-mod many_calls;
+mod many_calls_tests;
 pub mod ollama;
 pub mod openai;
 pub mod quirks;
