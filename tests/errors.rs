@@ -337,3 +337,23 @@ fn a_stream_that_nobody_asked_for_is_read() {
     assert_eq!(answer.status, 200, "{}", answer.everything());
     assert_eq!(Client::OpenAiChat.read(&answer, false).text, "Hello");
 }
+
+/// A whole answer that is JSON and neither an answer nor an error: who speaks the provider's language gets it as it is, whoever
+/// doesn't is told so.
+#[test]
+fn an_answer_without_choices_is_told_to_whom_it_can_not_be_passed() {
+    let body = json!({"id": "x", "object": "something.else", "data": []});
+    for is_streamed in [false, true] {
+        let up = upstream().models(&["m"]).answers({
+            let body = body.clone();
+            move |_| reply(body.clone())
+        });
+        let gw = gateway().provider("openai", &up, &["k"]).start();
+        let passed = gw.send(&Client::OpenAiChat.ask("openai:m", "hi", is_streamed, &json!({})));
+        assert_eq!((passed.status, passed.json()), (200, body.clone()));
+        let answer = gw.send(&Client::OllamaChat.ask("openai:m", "hi", is_streamed, &json!({})));
+        assert_eq!(answer.status, 502, "{}", answer.everything());
+        let told = message(Client::OllamaChat, &answer);
+        assert!(told.starts_with("provider 'openai': the provider's answer has no choices"), "{told}");
+    }
+}

@@ -195,3 +195,25 @@ fn key_lists_are_read_kindly() {
     seen.sort_unstable();
     assert_eq!(seen, ["a", "a", "b", "b"]);
 }
+
+/// A refusal that speaks of the model says nothing against the key.
+#[test]
+fn a_401_for_one_model_leaves_the_keys_to_the_others() {
+    let up = upstream().models(&["dear", "cheap"]).answers(|seen| match seen.json()["model"].as_str() {
+        Some("dear") => status(401, json!({"error": {"message": "You do not have access to this model", "type": "x"}})),
+        _ => reply(
+            json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}),
+        ),
+    });
+    let gw = gateway().provider("openai", &up, &["k1", "k2"]).start();
+    for _ in 0..3 {
+        let refused = gw.send(&Client::OpenAiChat.ask("openai:dear", "hi", false, &json!({})));
+        assert!(refused.status >= 400, "{}", refused.everything());
+    }
+    for _ in 0..2 {
+        let answer = gw.send(&Client::OpenAiChat.ask("openai:cheap", "hi", false, &json!({})));
+        assert_eq!(answer.status, 200, "{}", answer.everything());
+    }
+    let of = |model: &str| up.seen().iter().filter(|seen| seen.json()["model"] == model).count();
+    assert_eq!((of("dear"), of("cheap")), (2, 2), "each key was tried once for the model that it may not use");
+}

@@ -131,7 +131,6 @@ fn an_ollama_behind_it_is_passed() {
     assert_eq!(whole.text(), OLLAMA_ANSWER);
 }
 
-/// What the provider says of limits and its request id comes down; credentials and cookies of the client don't go up.
 /// Content types are wrong at times: the first byte tells a stream from a whole answer.
 #[test]
 fn an_answer_under_another_name_is_what_it_begins_as() {
@@ -148,6 +147,29 @@ fn an_answer_under_another_name_is_what_it_begins_as() {
         assert_eq!(passed.text(), if is_stream { ODD_STREAM } else { ODD_ANSWER }, "{content_type}");
         let translated = ask(Client::OllamaChat);
         assert_eq!(Client::OllamaChat.read(&translated, true).text, want, "{}", translated.everything());
+    }
+}
+
+/// Lines under the name of one JSON value, as a server like Ollama may send them, are a stream for whoever asked for one.
+#[test]
+fn lines_called_one_value_are_read_as_lines() {
+    let lines = format!(
+        "{}\n{}\n",
+        OLLAMA_ANSWER.replace("\"done\":true", "\"done\":false"),
+        OLLAMA_ANSWER.replace("h\\u003ci", "!")
+    );
+    for size in [7, 100_000] {
+        let chunks = lines.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
+        let step = Step::Stream { content_type: "application/json".to_owned(), chunks, is_cut: false };
+        let up = upstream().models(&["llama3.2:latest"]).answers(move |_| step.clone());
+        let gw = gateway().provider("ollama", &up, &[]).start();
+        let passed = gw.send(&Client::OllamaChat.ask("llama3.2", "hi", true, &json!({})));
+        assert_eq!(passed.text(), lines, "chunks of {size}");
+        for is_stream in [true, false] {
+            let translated = gw.send(&Client::OpenAiChat.ask("llama3.2", "hi", is_stream, &json!({})));
+            let read = Client::OpenAiChat.read(&translated, is_stream);
+            assert_eq!(read.text, "h<i!", "{}", translated.everything());
+        }
     }
 }
 

@@ -166,6 +166,69 @@ impl Failure {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Class; 24] = [
+        Class::BadRequest,
+        Class::TooLarge,
+        Class::NoRoute,
+        Class::Unauthorized,
+        Class::Forbidden,
+        Class::UnknownModel,
+        Class::NoKey,
+        Class::KeyDead,
+        Class::KeyRefused,
+        Class::NoMoney,
+        Class::QuotaSpent,
+        Class::RateLimited,
+        Class::ModelRefused,
+        Class::ContextTooLong,
+        Class::Blocked,
+        Class::UnsupportedParameter,
+        Class::Overloaded,
+        Class::ProviderDown,
+        Class::Timeout,
+        Class::BadAnswer,
+        Class::CutAnswer,
+        Class::Loop,
+        Class::Unsupported,
+        Class::Internal,
+    ];
+
+    /// Its word in error rules and in the request log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::BadRequest => "bad_request",
+            Class::TooLarge => "too_large",
+            Class::NoRoute => "no_route",
+            Class::Unauthorized => "unauthorized",
+            Class::Forbidden => "forbidden",
+            Class::UnknownModel => "unknown_model",
+            Class::NoKey => "no_key",
+            Class::KeyDead => "key_dead",
+            Class::KeyRefused => "key_refused",
+            Class::NoMoney => "no_money",
+            Class::QuotaSpent => "quota_spent",
+            Class::RateLimited => "rate_limited",
+            Class::ModelRefused => "model_refused",
+            Class::ContextTooLong => "context_too_long",
+            Class::Blocked => "blocked",
+            Class::UnsupportedParameter => "unsupported_parameter",
+            Class::Overloaded => "overloaded",
+            Class::ProviderDown => "provider_down",
+            Class::Timeout => "timeout",
+            Class::BadAnswer => "bad_answer",
+            Class::CutAnswer => "cut_answer",
+            Class::Loop => "loop",
+            Class::Unsupported => "unsupported",
+            Class::Internal => "internal",
+        }
+    }
+
+    /// The class of that word.
+    pub fn named(name: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.name() == name)
+    }
+
     /// Status, fault and scope that go with a class when nothing better is known.
     pub fn usual(self) -> (u16, Fault, Scope) {
         match self {
@@ -191,5 +254,19 @@ impl Class {
             Class::Unsupported => (501, Fault::Gateway, Scope::Request),
             Class::Internal => (500, Fault::Gateway, Scope::Request),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_a_word_of_its_own() {
+        for class in Class::ALL {
+            assert_eq!(Class::named(class.name()), Some(class));
+        }
+        assert_eq!(Class::named("rate_limited"), Some(Class::RateLimited));
+        assert_eq!(Class::named("RateLimited"), None);
     }
 }

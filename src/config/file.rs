@@ -1,5 +1,6 @@
 //! `polyllama.toml`: where it is, and what stands in it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -144,6 +145,26 @@ impl File {
             };
             self.aliases.push((name.to_owned(), model.to_owned()));
             self.alias_places.push(at);
+        }
+        self.check_aliases()
+    }
+
+    /// An alias that leads to itself means no model. Names are compared as the catalogue does it, but for a tag `:latest`: a
+    /// model may well have the alias's name with one.
+    fn check_aliases(&self) -> Result<(), ConfigError> {
+        let form = |name: &str| name.trim().to_lowercase();
+        let next: HashMap<String, String> = self.aliases.iter().map(|(name, to)| (form(name), form(to))).collect();
+        for ((name, _), at) in self.aliases.iter().zip(&self.alias_places) {
+            let start = form(name);
+            let mut way = vec![&start];
+            while let Some(to) = way.last().and_then(|name| next.get(*name)).filter(|_| way.len() <= next.len()) {
+                way.push(to);
+                if *to == start {
+                    let names: Vec<&str> = way.iter().map(|name| name.as_str()).collect();
+                    let message = format!("the alias `{name}` leads back to itself: {}", names.join(" -> "));
+                    return Err(self.error(*at, message));
+                }
+            }
         }
         Ok(())
     }
@@ -300,6 +321,17 @@ mod tests {
         assert!(error_of("[provider]\nx = 3").starts_with("p.toml:2:5: `provider.x` is a section"));
         assert!(error_of("[provider.\"a:b\"]").contains("has letters, digits"));
         assert!(error_of("[aliases]\na = 1").contains("expected a model's name for the alias `a`, found integer"));
+    }
+
+    #[test]
+    fn an_alias_that_leads_back_to_itself_is_refused() {
+        let message = "p.toml:2:1: the alias `a` leads back to itself: a -> a";
+        assert_eq!(error_of("[aliases]\na = 'a'"), message);
+        let message = "p.toml:3:1: the alias `a` leads back to itself: a -> b -> c -> a";
+        assert_eq!(error_of("[aliases]\nx = 'a'\na = ' B'\nC = 'A'\nb = 'c'"), message);
+        for good in ["a = 'b'\nb = 'm'", "a = 'a:latest'", "a = 'ollama:a'", "a = 'm'\nb = 'm'"] {
+            assert!(File::parse(PathBuf::from("p.toml"), format!("[aliases]\n{good}")).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::file::{File, nearest};
 use super::settings::array;
 use super::value::{Given, mask};
 use super::{ConfigError, Environment, Origin, Source};
+use crate::provider::address::{is_localhost, is_this_machine};
 use crate::provider::entry::{Built, Entry, presets};
 use crate::provider::{Provider, both_forms};
 
@@ -152,7 +153,7 @@ fn masked_list(list: &str) -> String {
 
 /// Is this base URL ourselves, listening on that address and port?
 ///
-/// A provider behind another name that leads here is found at run time, by the header that counts hops.
+/// That is narrower than being near: another server on this machine is none of us. A provider behind another name that leads here is found at run time, by the header that counts hops.
 pub(super) fn is_self(base_url: &str, host: IpAddr, port: u16, own_name: Option<&str>) -> bool {
     let Ok(uri) = base_url.parse::<http::Uri>() else { return false };
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
@@ -163,22 +164,17 @@ pub(super) fn is_self(base_url: &str, host: IpAddr, port: u16, own_name: Option<
     let name = name.trim_end_matches('.');
     match name.parse::<IpAddr>() {
         Ok(address) => is_own_address(address.to_canonical(), host.to_canonical()),
-        Err(_) => {
-            let is_local_name = name == "localhost" || name.ends_with(".localhost");
-            let is_reached_by_loopback = host.is_loopback() || host.is_unspecified();
-            (is_local_name && is_reached_by_loopback) || (!host.is_loopback() && own_name == Some(name))
-        }
+        Err(_) => (is_localhost(name) && is_this_machine(host)) || (!host.is_loopback() && own_name == Some(name)),
     }
 }
 
 /// Does who connects to `address` reach a server that listens on `host`?
 fn is_own_address(address: IpAddr, host: IpAddr) -> bool {
-    let is_loopback = address.is_loopback() || address.is_unspecified();
     if host.is_unspecified() {
         // Only an address of this machine can be bound; nothing is sent.
-        return is_loopback || UdpSocket::bind((address, 0)).is_ok();
+        return is_this_machine(address) || UdpSocket::bind((address, 0)).is_ok();
     }
-    address == host || (is_loopback && host.is_loopback())
+    address == host || (is_this_machine(address) && host.is_loopback())
 }
 
 #[cfg(test)]

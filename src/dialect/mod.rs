@@ -9,6 +9,8 @@
 pub mod error_body;
 pub mod framing;
 pub mod gemini;
+#[cfg(test)]
+mod many_calls_tests;
 pub mod ollama;
 pub mod openai;
 pub mod quirks;

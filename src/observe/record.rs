@@ -42,7 +42,7 @@ pub struct Record {
     /// How many requests were sent to providers.
     pub attempts: u32,
     /// Why the failed ones failed.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<&'static str>,
     /// The status that the client got; 499 when it left before.
     pub status: u16,
     /// How the answer ended.
@@ -117,7 +117,7 @@ impl Recorder {
         // From then on it is us who leave, not the client.
         if record.outcome == Outcome::Left && self.is_cutting.load(Ordering::Relaxed) {
             record.outcome = Outcome::Broken;
-            record.reasons.push("Shutdown".to_owned());
+            record.reasons.push("shutdown");
         }
         if self.queue.try_send(Entry::Record(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -231,12 +231,15 @@ fn json_line(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Class;
 
     #[test]
     fn a_record_is_one_line_whatever_clients_call_their_models() {
         let mut record = Record::new("/api/chat", "ollama", "127.0.0.1".to_owned());
         (record.model, record.used) = ("a\nb".to_owned(), "openai:a\nb".to_owned());
+        record.reasons = vec![Class::RateLimited.name(), Class::ProviderDown.name()];
         let line = text_line(&record);
+        assert!(line.contains(" failed=rate_limited,provider_down"), "{line}");
         assert!(line.contains(r#" model="a\nb" used=openai:a\nb "#), "{line}");
         assert_eq!(json_line(&record).lines().count(), 1);
     }

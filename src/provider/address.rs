@@ -1,6 +1,6 @@
-//! Base addresses: checked and brought into one form.
+//! Base addresses: checked and brought into one form; and which addresses are near, for all who ask that.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::dialect::Dialect;
 
@@ -78,31 +78,71 @@ fn ends_in_version(path: &str) -> bool {
 }
 
 /// Is a host this machine, or in a private network? Names are judged by their ending, never resolved.
+///
+/// The question is whether a provider there is somebody's own, which needs no key and seldom has TLS. It is wider than that for
+/// hosts from which requests may come (`server::guard`), where a wrong yes would let a web page in.
 fn is_private(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => is_private_v4(ip),
-        Ok(IpAddr::V6(ip)) => is_private_v6(ip),
+        Ok(ip) => is_near(ip) || is_of_link_or_overlay(ip.to_canonical()),
         // A name without a dot is one of this machine or of a container's network.
         Err(_) => {
             !host.contains('.')
-                || [".localhost", ".local", ".internal", ".lan", ".home.arpa"].iter().any(|end| host.ends_with(end))
+                || is_localhost(&host)
+                || [".local", ".internal", ".lan", ".home.arpa"].iter().any(|end| host.ends_with(end))
         }
     }
 }
 
-/// Loopback, RFC 1918, link-local, and the shared space of RFC 6598 that overlay networks use.
-fn is_private_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
-    ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified() || (a == 100 && b & 0xc0 == 64)
+/// Link-local, and the shared space of RFC 6598 that overlay networks use.
+fn is_of_link_or_overlay(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local() || matches!(v4.octets(), [100, b, ..] if b & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
 }
 
-/// Loopback, unique local (RFC 4193), link-local, and mapped IPv4.
-fn is_private_v6(ip: Ipv6Addr) -> bool {
-    let start = ip.segments()[0];
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || start & 0xfe00 == 0xfc00
-        || start & 0xffc0 == 0xfe80
-        || ip.to_ipv4_mapped().is_some_and(is_private_v4)
+/// This machine, or a private network (RFC 1918, RFC 4193).
+pub fn is_near(ip: IpAddr) -> bool {
+    is_this_machine(ip)
+        || match ip.to_canonical() {
+            IpAddr::V4(v4) => v4.is_private(),
+            IpAddr::V6(v6) => v6.is_unique_local(),
+        }
+}
+
+/// Who connects to this address reaches the machine that he is on. IPv4 may be mapped into IPv6.
+pub fn is_this_machine(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified()
+}
+
+/// A name that is always this machine (RFC 6761), in lower case and without a dot at its end.
+pub fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_place_knows_which_addresses_are_near() {
+        let judged = |ip: &str| {
+            let address: IpAddr = ip.parse().unwrap();
+            (is_this_machine(address), is_near(address), is_private(ip))
+        };
+        for ip in ["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"] {
+            assert_eq!(judged(ip), (true, true, true), "{ip}");
+        }
+        for ip in ["10.0.0.1", "172.31.0.1", "192.168.1.1", "fd00::1", "::ffff:10.0.0.1"] {
+            assert_eq!(judged(ip), (false, true, true), "{ip}");
+        }
+        for ip in ["169.254.1.1", "100.64.0.1", "fe80::1", "::ffff:100.127.0.1"] {
+            assert_eq!(judged(ip), (false, false, true), "{ip}");
+        }
+        for ip in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1", "::ffff:8.8.8.8"] {
+            assert_eq!(judged(ip), (false, false, false), "{ip}");
+        }
+    }
 }

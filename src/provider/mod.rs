@@ -4,7 +4,7 @@
 //! providers: an oddity is a column or a rule of the entry. This module knows dialects by name only, and has no I/O beside
 //! reading a file of keys where an entry is built.
 
-mod address;
+pub mod address;
 mod build;
 pub mod credentials;
 pub mod entry;

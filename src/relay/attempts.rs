@@ -115,8 +115,8 @@ impl Attempts {
     }
 
     /// The failures so far, one word each, for the log.
-    pub fn reasons(&self) -> Vec<String> {
-        self.failures.iter().map(|failed| format!("{:?}", failed.failure.class)).collect()
+    pub fn reasons(&self) -> Vec<&'static str> {
+        self.failures.iter().map(|failed| failed.failure.class.name()).collect()
     }
 
     /// What to do now.

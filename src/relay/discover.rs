@@ -12,6 +12,7 @@ use http::Method;
 use tokio::sync::watch;
 
 use super::headers;
+use super::source::Source;
 use super::upstream::{self, Upstream};
 use crate::catalogue::{Catalogue, Options};
 use crate::chat::{Class, Failure};
@@ -370,7 +371,7 @@ async fn get(
     if provider.is_optional && upstream::is_of_gateway(&head.headers) {
         return Err(Failure::new(Class::ProviderDown, "a polyllama answers there"));
     }
-    let body = upstream::collect(body, LIST_BYTES_MAX, silence).await?;
+    let body = Source::new(body, silence).whole(LIST_BYTES_MAX).await?;
     if head.status.is_success() {
         return Ok(body);
     }

@@ -9,8 +9,9 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::attempts::Try;
+use super::source::Source;
 use super::{Ask, Body, Relay, headers, pass, translate, upstream};
-use crate::chat::{Class, Failure, Told};
+use crate::chat::{Class, Event, Failure, Told};
 use crate::dialect::{Framing, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
@@ -94,7 +95,7 @@ impl Context<'_> {
         if head.status.is_redirection() {
             return self.moved(status, &head.headers);
         }
-        let body = upstream::collect(body, ERROR_BYTES_MAX, ERROR_WAIT).await.unwrap_or_default();
+        let body = Source::new(body, ERROR_WAIT).whole(ERROR_BYTES_MAX).await.unwrap_or_default();
         self.judged(status, &head.headers, body)
     }
 
@@ -171,6 +172,19 @@ impl Context<'_> {
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
         self.named(Failure::new(Class::BadAnswer, message))
     }
+}
+
+/// Do the events hold content, or an end that is none the worse for having no content? Then the answer has begun.
+pub(super) fn has_content(events: &[Event]) -> bool {
+    events.iter().any(|e| matches!(e, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. }))
+}
+
+/// The first failure that is told.
+pub(super) fn failure_of(events: &[Event]) -> Option<&Failure> {
+    events.iter().find_map(|event| match event {
+        Event::Failure(failure) => Some(failure),
+        _ => None,
+    })
 }
 
 /// A body in another dialect than the client's can't be handed on; its words are kept.

@@ -85,15 +85,15 @@ pub(super) fn notes(provider: &HeaderMap) -> Vec<(String, String)> {
     down(provider).iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
 }
 
-/// The content type of a passed answer: the provider's own, else what the dialect says.
-pub(super) fn content_type(provider: &HeaderMap, wire: Wire, stream: bool) -> HeaderValue {
-    let own = provider.get(header::CONTENT_TYPE).cloned();
-    own.unwrap_or_else(|| HeaderValue::from_static(wire.content_type(stream)))
-}
-
-/// Proxies between us and the client must not keep a stream back.
-pub(super) fn for_stream(headers: &mut HeaderMap, dialect: Dialect) {
-    if dialect == Dialect::OpenAi {
+/// The headers of an answer in a client's `wire`. `own_type`: the content type that the provider gave the very bytes that are
+/// handed on.
+pub(super) fn of_answer(provider: &HeaderMap, own_type: Option<&HeaderValue>, wire: Wire, stream: bool) -> HeaderMap {
+    let mut headers = down(provider);
+    let usual = || HeaderValue::from_static(wire.content_type(stream));
+    headers.insert(header::CONTENT_TYPE, own_type.cloned().unwrap_or_else(usual));
+    if stream && wire.dialect() == Dialect::OpenAi {
+        // Proxies between us and the client must not keep a stream back.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
+    headers
 }

@@ -50,7 +50,7 @@ pub struct Answered {
     /// How many requests were sent.
     pub attempts: u32,
     /// Why earlier tries failed, a word each.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<&'static str>,
 }
 
 impl Relay {
@@ -82,8 +82,12 @@ impl Relay {
                         }
                         Err(failure) => {
                             tracing::debug!(
-                                provider = attempt.target.provider.prefix, model = attempt.target.model,
-                                class = ?failure.class, status = failure.status, "a try failed: {}", failure.message
+                                provider = attempt.target.provider.prefix,
+                                model = attempt.target.model,
+                                class = failure.class.name(),
+                                status = failure.status,
+                                "a try failed: {}",
+                                failure.message
                             );
                             attempts.failed(attempt.key, failure, Instant::now());
                         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::ask::as_typed;
 use super::body::{BodyError, streamed};
-use super::exchange::Context;
+use super::exchange::{Context, failure_of, has_content};
 use super::source::Source;
 use super::watch::{Watch, counts};
 use super::{Ask, Body, full, headers};
@@ -51,12 +51,8 @@ pub(super) async fn answer(
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = head.status;
-    *answer.headers_mut() = headers::down(&head.headers);
-    let content_type = headers::content_type(&head.headers, ask.wire, is_stream);
-    answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    if is_stream {
-        headers::for_stream(answer.headers_mut(), ask.wire.dialect());
-    }
+    let own_type = head.headers.get(header::CONTENT_TYPE);
+    *answer.headers_mut() = headers::of_answer(&head.headers, own_type, ask.wire, is_stream);
     Ok(answer)
 }
 
@@ -111,7 +107,7 @@ impl Held {
                 return Ok(());
             }
             for record in records.drain(..) {
-                if has_content(decoder.as_mut(), &record, context, headers)? {
+                if is_begun(decoder.as_mut(), &record, context, headers)? {
                     return Ok(());
                 }
             }
@@ -121,13 +117,13 @@ impl Held {
         }
         framer.end(&mut records);
         for record in records.drain(..) {
-            if has_content(decoder.as_mut(), &record, context, headers)? {
+            if is_begun(decoder.as_mut(), &record, context, headers)? {
                 return Ok(());
             }
         }
         let mut events = Vec::new();
         decoder.end(&mut events);
-        match events.into_iter().find_map(failure_of) {
+        match failure_of(&events).cloned() {
             Some(_) if self.size > 0 && self.looks_wrong() => Err(context.not_an_answer(&self.joined())),
             Some(failure) => Err(context.named(failure)),
             None => Ok(()),
@@ -147,7 +143,7 @@ impl Held {
         if json.value().get("error").is_some() {
             context.wire.read_answer(&json, &mut events);
         }
-        match events.into_iter().find_map(failure_of) {
+        match failure_of(&events).cloned() {
             Some(failure) => Err(context.judged_inside(failure, headers, whole)),
             None => Ok(()),
         }
@@ -193,7 +189,7 @@ impl Held {
 }
 
 /// Does the record carry content, or an end that is none the worse for having no content?
-fn has_content(
+fn is_begun(
     decoder: &mut dyn Decoder,
     record: &Record,
     context: &Context<'_>,
@@ -201,18 +197,12 @@ fn has_content(
 ) -> Result<bool, Failure> {
     let mut events = Vec::new();
     decoder.record(record, &mut events);
-    let has_content =
-        events.iter().any(|e| matches!(e, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. }));
-    match events.into_iter().find_map(failure_of).filter(|_| !has_content) {
-        None => Ok(has_content),
-        Some(failure) => Err(context.judged_inside(failure, headers, record.data.clone())),
+    if has_content(&events) {
+        return Ok(true);
     }
-}
-
-fn failure_of(event: Event) -> Option<Failure> {
-    match event {
-        Event::Failure(failure) => Some(failure),
-        _ => None,
+    match failure_of(&events) {
+        None => Ok(false),
+        Some(failure) => Err(context.judged_inside(failure.clone(), headers, record.data.clone())),
     }
 }
 

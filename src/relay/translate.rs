@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::body::{BodyError, streamed};
-use super::exchange::Context;
-use super::source::Source;
+use super::exchange::{Context, failure_of, has_content};
+use super::source::{Source, too_large};
 use super::{Ask, Body, full, headers};
 use crate::chat::{self, Class, Event, Failure};
 use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
@@ -55,12 +55,7 @@ pub(super) async fn answer(
         whole(context, ask, events)?
     };
     let mut answer = Response::new(body);
-    *answer.headers_mut() = headers::down(&head.headers);
-    let content_type = HeaderValue::from_static(ask.wire.content_type(ask.stream));
-    answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    if ask.stream {
-        headers::for_stream(answer.headers_mut(), ask.wire.dialect());
-    }
+    *answer.headers_mut() = headers::of_answer(&head.headers, None, ask.wire, ask.stream);
     Ok(answer)
 }
 
@@ -118,7 +113,7 @@ impl Reader {
             return self.one_body(context, headers).await;
         }
         let mut events = Vec::new();
-        while !events.iter().any(has_content) {
+        while !has_content(&events) {
             let hold_until = self.hold_until;
             let Ok(records) = tokio::time::timeout_at(hold_until, self.records()).await else { break };
             let is_end = self.is_ended;
@@ -141,8 +136,7 @@ impl Reader {
             let records = self.records().await.map_err(|failure| context.named(failure))?;
             self.decode(records, &mut events, context, headers)?;
             if self.read > self.body_bytes_max {
-                let message = format!("its answer is larger than {} bytes", self.body_bytes_max);
-                return Err(context.named(Failure::new(Class::BadAnswer, message)));
+                return Err(context.named(too_large(self.body_bytes_max)));
             }
         }
         Ok(events)
@@ -150,20 +144,12 @@ impl Reader {
 
     /// The events of an answer that is one JSON value.
     async fn one_body(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
-        let mut whole = Vec::new();
-        while let Some(bytes) = self.body.next().await.map_err(|f| context.named(f))? {
-            whole.extend_from_slice(&bytes);
-            if whole.len() > self.body_bytes_max {
-                let message = format!("its answer is larger than {} bytes", self.body_bytes_max);
-                return Err(context.named(Failure::new(Class::BadAnswer, message)));
-            }
-        }
+        let whole = self.body.whole(self.body_bytes_max).await.map_err(|failure| context.named(failure))?;
         self.is_ended = true;
-        let whole = Bytes::from(whole);
         let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
         let mut events = Vec::new();
         self.wire.read_answer(&json, &mut events);
-        match events.iter().find_map(failure) {
+        match failure_of(&events) {
             Some(failure) => Err(context.judged_inside(failure.clone(), headers, whole)),
             None => Ok(events),
         }
@@ -199,30 +185,18 @@ impl Reader {
         for record in records {
             let before = events.len();
             self.decoder.record(&record, events);
-            let failed = events[before..].iter().find_map(failure);
-            if let Some(failure) = failed.filter(|_| !events.iter().any(has_content)) {
+            let failed = failure_of(&events[before..]);
+            if let Some(failure) = failed.filter(|_| !has_content(events)) {
                 return Err(context.judged_inside(failure.clone(), headers, record.data));
             }
         }
         if self.is_ended {
             self.decoder.end(events);
-            let failed = events.iter().find_map(failure).cloned();
-            if let Some(failure) = failed.filter(|_| !events.iter().any(has_content)) {
-                return Err(context.named(failure));
+            if let Some(failure) = failure_of(events).filter(|_| !has_content(events)) {
+                return Err(context.named(failure.clone()));
             }
         }
         Ok(())
-    }
-}
-
-fn has_content(event: &Event) -> bool {
-    matches!(event, Event::Delta { .. } | Event::BlockStart { .. } | Event::Finish { .. })
-}
-
-fn failure(event: &Event) -> Option<&Failure> {
-    match event {
-        Event::Failure(failure) => Some(failure),
-        _ => None,
     }
 }
 

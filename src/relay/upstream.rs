@@ -110,19 +110,6 @@ pub fn is_of_gateway(answer: &HeaderMap) -> bool {
 /// The code of [`Class::Loop`] failures.
 pub const LOOP_CODE: &str = "loop_detected";
 
-/// Takes a whole body in, up to a limit.
-pub async fn collect(mut body: Incoming, bytes_max: usize, silence: Duration) -> Result<Bytes, Failure> {
-    let mut whole = bytes::BytesMut::new();
-    while let Some(bytes) = next(&mut body, silence).await? {
-        if whole.len() + bytes.len() > bytes_max {
-            let message = format!("the provider's answer is larger than {bytes_max} bytes");
-            return Err(Failure::new(Class::BadAnswer, message));
-        }
-        whole.extend_from_slice(&bytes);
-    }
-    Ok(whole.freeze())
-}
-
 /// The next bytes of a body; `None` at its proper end.
 pub async fn next(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes>, Failure> {
     loop {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{Gateway, reply};
 use crate::catalogue::Route;
-use crate::chat::Failure;
+use crate::chat::{Class, Failure};
 use crate::dialect::{Dialect, Wire, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
@@ -151,7 +151,7 @@ impl Drop for Pending {
         let (record, meter) = (&mut self.record, &self.meter);
         (record.attempts, record.used) = meter.tries();
         record.outcome = meter.outcome();
-        record.reasons.extend(meter.broken_class().map(|class| format!("{class:?}")));
+        record.reasons.extend(meter.broken_class().map(Class::name));
         record.first_content = meter.first_content();
         record.total = meter.elapsed();
         (record.prompt_tokens, record.completion_tokens) = meter.tokens();

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use super::reply;
 use crate::chat::{Class, Failure};
 use crate::config::Config;
+use crate::provider::address::{is_localhost, is_near};
 use crate::relay::Body;
 
 type Response = http::Response<Body>;
@@ -112,6 +113,8 @@ impl Guard {
         (is_app || is_local_page(origin) || is_listed).then_some(origin)
     }
 
+    /// May a request name this host? Ollama's rule, as measured: it knows neither link-local addresses nor names without a dot or
+    /// with one at the end, which a base URL may well have (`provider::address`).
     fn is_host_local(&self, host: &str, local: IpAddr) -> bool {
         if !self.checks_host || host.is_empty() {
             return true;
@@ -120,9 +123,9 @@ impl Guard {
         if let Ok(address) = host.parse::<IpAddr>() {
             return is_near(address) || address == local || self.allowed_hosts.contains(&host);
         }
-        host == "localhost"
+        is_localhost(&host)
             || host == self.machine
-            || [".localhost", ".local", ".internal"].iter().any(|end| host.ends_with(end))
+            || [".local", ".internal"].iter().any(|end| host.ends_with(end))
             || self.allowed_hosts.contains(&host)
     }
 
@@ -193,14 +196,6 @@ fn bare_host(host: &str) -> &str {
         return host;
     }
     host.split(':').next().unwrap_or(host)
-}
-
-/// Loopback, private or unspecified.
-fn is_near(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local(),
-    }
 }
 
 fn origin_headers(allowed: &str) -> Vec<(HeaderName, HeaderValue)> {

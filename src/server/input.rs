@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::chat::{Class, Failure};
 use crate::config::Limits;
@@ -20,7 +22,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming, limits: &Limits) -
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match encoding.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(packed),
-        "gzip" | "x-gzip" => apart(move || unpack(flate2::read::MultiGzDecoder::new(&*packed), "gzip", max)).await,
+        "gzip" | "x-gzip" => apart(move || unpack_gzip(&packed, max)).await,
         "zstd" => apart(move || unpack_zstd(&packed, max)).await,
         other => {
             let message =
@@ -63,17 +65,42 @@ async fn apart(work: impl FnOnce() -> Result<Bytes, Failure> + Send + 'static) -
     done.unwrap_or_else(|_| Err(Failure::new(Class::Internal, "the request body could not be unpacked")))
 }
 
+/// The largest window that a sender may ask for: what a zstd content encoding must keep to (RFC 9659).
+const ZSTD_WINDOW_MAX: u64 = 8 << 20;
+
+/// Any number of frames; those that are to be skipped hold nothing for us.
 fn unpack_zstd(packed: &Bytes, max: usize) -> Result<Bytes, Failure> {
-    match ruzstd::decoding::StreamingDecoder::new(&**packed) {
-        Ok(decoder) => unpack(decoder, "zstd", max),
-        Err(error) => Err(Failure::bad_request(format!("the request body is not valid zstd: {error}"))),
+    let invalid = || Failure::bad_request("the request body is not valid zstd");
+    let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(ZSTD_WINDOW_MAX);
+    let mut rest: &[u8] = packed;
+    let mut whole = Vec::new();
+    while !rest.is_empty() {
+        match StreamingDecoder::new_with_decoder(&mut rest, &mut decoder) {
+            Ok(frame) => {
+                let room = (max - whole.len()) as u64;
+                frame.take(room + 1).read_to_end(&mut whole).map_err(|_| invalid())?;
+            }
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                rest = usize::try_from(length).ok().and_then(|length| rest.get(length..)).ok_or_else(invalid)?;
+            }
+            Err(FrameDecoderError::WindowSizeTooBig { .. }) => {
+                let message = format!("the request body's zstd window is larger than {ZSTD_WINDOW_MAX} bytes");
+                return Err(Failure::bad_request(message));
+            }
+            Err(_) => return Err(invalid()),
+        }
+        if whole.len() > max {
+            return Err(too_large(max));
+        }
     }
+    Ok(Bytes::from(whole))
 }
 
-fn unpack(decoder: impl Read, name: &str, max: usize) -> Result<Bytes, Failure> {
+fn unpack_gzip(packed: &Bytes, max: usize) -> Result<Bytes, Failure> {
     let mut whole = Vec::new();
-    let read = decoder.take(max as u64 + 1).read_to_end(&mut whole);
-    read.map_err(|error| Failure::bad_request(format!("the request body is not valid {name}: {error}")))?;
+    let read = flate2::read::MultiGzDecoder::new(&**packed).take(max as u64 + 1).read_to_end(&mut whole);
+    read.map_err(|error| Failure::bad_request(format!("the request body is not valid gzip: {error}")))?;
     if whole.len() > max { Err(too_large(max)) } else { Ok(Bytes::from(whole)) }
 }
 

@@ -4,6 +4,8 @@
 //! no list of parts is empty; every call is answered in the content right behind it, in the same number and order; and
 //! `functionResponse` stands with no ordinary part in one content.
 
+use std::collections::{HashMap, VecDeque};
+
 use bytes::Bytes;
 
 use super::family::Family;
@@ -23,6 +25,7 @@ pub(super) struct Conversation {
     system: Vec<Text>,
     turns: Vec<Turn>,
     family: Family,
+    open: OpenCalls,
 }
 
 /// What one side says until the other does. Results stand with the calls that they answer.
@@ -31,6 +34,8 @@ struct Turn {
     is_model: bool,
     pieces: Vec<Piece>,
     calls: Vec<Call>,
+    /// A call of it was answered.
+    is_answered: bool,
 }
 
 /// A part that is neither a call's result nor a call.
@@ -70,10 +75,71 @@ enum Response {
     Error(Text),
 }
 
+/// Where calls stand that may have no result yet. They are found by maps, not by looking through: a conversation may hold any
+/// number.
+#[derive(Default)]
+struct OpenCalls {
+    /// By id: the turns with such calls, the last on top, and in each its calls in order.
+    by_id: HashMap<String, Vec<VecDeque<Place>>>,
+    /// The last turn that called.
+    turn: Option<usize>,
+    /// Its calls by name and (`None`) all, in order.
+    of_turn: HashMap<Option<String>, VecDeque<Place>>,
+}
+
+/// The number of a turn, and that of a call in it.
+type Place = (usize, usize);
+
+impl OpenCalls {
+    fn add(&mut self, id: Option<&Text>, name: &Text, place: Place) {
+        if self.turn != Some(place.0) {
+            self.turn = Some(place.0);
+            self.of_turn.clear();
+        }
+        for name in [Some(name.as_str().into_owned()), None] {
+            self.of_turn.entry(name).or_default().push_back(place);
+        }
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            let turns = self.by_id.entry(id.as_str().into_owned()).or_default();
+            match turns.last_mut() {
+                Some(last) if last.back().is_some_and(|(turn, _)| *turn == place.0) => last.push_back(place),
+                _ => turns.push(VecDeque::from([place])),
+            }
+        }
+    }
+
+    /// The call that a result belongs to: by id, the last call with it (of one turn the first, as it is answered in order); else,
+    /// of the last turn that called, the first unanswered one with the result's name, or, without a name, the first.
+    fn find(&mut self, id: Option<&Text>, name: Option<&Text>, turns: &[Turn]) -> Option<Place> {
+        let is_answered = |(turn, call): &Place| {
+            turns.get(*turn).and_then(|turn| turn.calls.get(*call)).is_none_or(|call| call.result.is_some())
+        };
+        if let Some(with_id) = id.and_then(|id| self.by_id.get_mut(id.as_str().as_ref())) {
+            while let Some(last) = with_id.last_mut() {
+                match first(last, is_answered) {
+                    Some(place) => return Some(place),
+                    None => with_id.pop(),
+                };
+            }
+            return None;
+        }
+        first(self.of_turn.get_mut(&name.map(|name| name.as_str().into_owned()))?, is_answered)
+    }
+}
+
+/// The first that is not answered; those before it are forgotten.
+fn first(queue: &mut VecDeque<Place>, is_answered: impl Fn(&Place) -> bool) -> Option<Place> {
+    while queue.front().is_some_and(&is_answered) {
+        queue.pop_front();
+    }
+    queue.front().copied()
+}
+
 impl Conversation {
     /// Puts the messages in order.
     pub(super) fn of(messages: &[Message], family: Family, dropped: &mut Dropped) -> Result<Conversation, Failure> {
-        let mut conversation = Conversation { system: Vec::new(), turns: Vec::new(), family };
+        let mut conversation =
+            Conversation { system: Vec::new(), turns: Vec::new(), family, open: OpenCalls::default() };
         for message in messages {
             if message.name.is_some() {
                 dropped.push("name");
@@ -115,9 +181,7 @@ impl Conversation {
             Part::Media(media) => Piece::Blob(blob(media, dropped)?),
             Part::ToolResult { id, name, content, is_error } => {
                 let outcome = Outcome::of(content, *is_error, dropped)?;
-                let call = self.call_of(id.as_ref(), name.as_ref())?;
-                call.result = Some(outcome);
-                return Ok(());
+                return self.answer(id.as_ref(), name.as_ref(), outcome);
             }
             Part::Thinking { .. } | Part::ToolCall { .. } => {
                 return Err(Failure::bad_request("only the model thinks and calls tools").with_param("messages"));
@@ -129,7 +193,7 @@ impl Conversation {
 
     /// The turn of that side that is under way. One whose calls were answered is over.
     fn turn(&mut self, is_model: bool) -> &mut Turn {
-        let is_open = |turn: &Turn| turn.is_model == is_model && turn.calls.iter().all(|call| call.result.is_none());
+        let is_open = |turn: &Turn| turn.is_model == is_model && !turn.is_answered;
         if !self.turns.last().is_some_and(is_open) {
             self.turns.push(Turn { is_model, ..Turn::default() });
         }
@@ -137,31 +201,22 @@ impl Conversation {
         &mut self.turns[last]
     }
 
-    /// The call that a result belongs to: by id, the last call with it (of one turn the first, as it is answered in order); else,
-    /// of the last turn that called, the first unanswered one with the result's name, or, without a name, the first.
-    fn call_of(&mut self, id: Option<&Text>, name: Option<&Text>) -> Result<&mut Call, Failure> {
+    /// Puts a result to the call that it belongs to.
+    fn answer(&mut self, id: Option<&Text>, name: Option<&Text>, outcome: Outcome) -> Result<(), Failure> {
         let id = id.filter(|id| !id.is_empty());
         let name = name.filter(|name| !name.is_empty());
-        let by_id = |call: &Call| id.is_some() && call.id.as_ref() == id;
-        let by_name = |call: &Call| name.is_none_or(|name| call.name == *name);
-        // The open calls come first: a long conversation is not gone through for every result.
-        let found = self.find_call(by_id).or_else(|| {
-            let last = self.turns.iter().rposition(|turn| !turn.calls.is_empty());
-            let is_answered = self.turns.iter().any(|turn| turn.calls.iter().any(by_id));
-            self.find_call(by_name).filter(|(turn, _)| !is_answered && Some(*turn) == last)
-        });
-        let call = found.and_then(|(turn, call)| self.turns.get_mut(turn)?.calls.get_mut(call));
-        call.ok_or_else(|| {
+        let found = self.open.find(id, name, &self.turns);
+        let turn = found.and_then(|(turn, call)| Some((self.turns.get_mut(turn)?, call)));
+        let Some((is_answered, call)) =
+            turn.and_then(|(turn, at)| Some((&mut turn.is_answered, turn.calls.get_mut(at)?)))
+        else {
             let shown = id.or(name).map_or_else(String::new, |text| format!(" {:?}", text.as_str()));
             let message = format!("the tool result{shown} answers no open call of the conversation");
-            Failure::bad_request(message).with_param("messages")
-        })
-    }
-
-    /// The first unanswered call that fits, in the last turn that has one.
-    fn find_call(&self, fits: impl Fn(&Call) -> bool) -> Option<(usize, usize)> {
-        let open = |call: &Call| call.result.is_none() && fits(call);
-        self.turns.iter().enumerate().rev().find_map(|(at, turn)| Some((at, turn.calls.iter().position(open)?)))
+            return Err(Failure::bad_request(message).with_param("messages"));
+        };
+        *is_answered = true;
+        call.result = Some(outcome);
+        Ok(())
     }
 
     fn add_model(&mut self, parts: &[Part], dropped: &mut Dropped) -> Result<(), Failure> {
@@ -196,9 +251,12 @@ impl Conversation {
     }
 
     fn push_call(&mut self, call: Call, arguments: Json, signature: Option<Text>) {
+        let (id, name) = (call.id.clone(), call.name.clone());
         let turn = self.turn(true);
         turn.pieces.push(Piece::Call { index: turn.calls.len(), arguments, signature });
         turn.calls.push(call);
+        let place = (self.turns.len() - 1, self.turns.last().map_or(0, |turn| turn.calls.len() - 1));
+        self.open.add(id.as_ref(), &name, place);
     }
 
     /// Instructions go to the user's first turn where the model takes none apart, or there is nothing else to say.

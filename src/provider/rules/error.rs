@@ -72,7 +72,7 @@ impl TryFrom<Row> for ErrorRule {
             status: row.status.iter().map(Statuses::read).collect::<Result<_, _>>()?,
             marks: row.marks,
             pattern: row.pattern.as_deref().map(pattern).transpose()?,
-            class: class(&row.class).ok_or_else(|| format!("'{}' is no class", row.class))?,
+            class: Class::named(&row.class).ok_or_else(|| format!("'{}' is no class", row.class))?,
             scope: row
                 .scope
                 .as_deref()
@@ -112,30 +112,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     let signed: jiff::SignedDuration =
         text.parse().map_err(|_| format!("'{text}' is no time such as '90s' or '6h'"))?;
     Duration::try_from(signed).map_err(|_| format!("'{text}' is less than nothing"))
-}
-
-fn class(name: &str) -> Option<Class> {
-    Some(match name {
-        "bad_request" => Class::BadRequest,
-        "too_large" => Class::TooLarge,
-        "no_route" => Class::NoRoute,
-        "unknown_model" => Class::UnknownModel,
-        "key_dead" => Class::KeyDead,
-        "key_refused" => Class::KeyRefused,
-        "no_money" => Class::NoMoney,
-        "quota_spent" => Class::QuotaSpent,
-        "rate_limited" => Class::RateLimited,
-        "model_refused" => Class::ModelRefused,
-        "context_too_long" => Class::ContextTooLong,
-        "blocked" => Class::Blocked,
-        "unsupported_parameter" => Class::UnsupportedParameter,
-        "overloaded" => Class::Overloaded,
-        "provider_down" => Class::ProviderDown,
-        "timeout" => Class::Timeout,
-        "bad_answer" => Class::BadAnswer,
-        "unsupported" => Class::Unsupported,
-        _ => return None,
-    })
 }
 
 fn scope(name: &str) -> Option<Scope> {

@@ -220,6 +220,8 @@ fn who_is_refused_and_for_how_long() {
         ("openai", 401, "Incorrect API key provided", &["invalid_api_key"], Class::KeyDead, Scope::Credential, None),
         ("cerebras", 401, "Wrong API Key", &["wrong_api_key"], Class::KeyDead, Scope::Credential, None),
         ("none", 401, "Unauthorized", &[], Class::KeyRefused, Scope::Credential, None),
+        ("none", 401, "You do not have access to this.", &[], Class::KeyRefused, Scope::Credential, None),
+        ("none", 401, "no such model", &["invalid_api_key"], Class::KeyDead, Scope::Credential, None),
         ("google", 401, "unsupported", &["ACCESS_TOKEN_TYPE_UNSUPPORTED"], Class::KeyDead, Scope::Credential, None),
         ("deepseek", 402, "Insufficient Balance", &[], Class::NoMoney, Scope::Credential, None),
         (
@@ -242,7 +244,9 @@ fn who_is_refused_and_for_how_long() {
         ),
         ("qwen", 403, "no", &["Model.AccessDenied"], Class::ModelRefused, Scope::CredentialModel, Some(DAY)),
         ("openrouter", 403, "Your input was flagged by moderation", &[], Class::Blocked, Scope::Request, None),
-        ("xai", 403, "Your team doesn't have any credits yet", &[], Class::NoMoney, Scope::Credential, None),
+        ("xai", 403, "Your team doesn't have any credits yet", &[], Class::NoMoney, Scope::Credential, Some(DAY)),
+        ("none", 403, "no", &["Arrearage"], Class::NoMoney, Scope::Credential, None),
+        ("none", 403, "no", &["account_deactivated"], Class::KeyRefused, Scope::Credential, Some(HOUR)),
         (
             "kimi",
             403,
@@ -486,4 +490,21 @@ fn parameters_of_the_main_providers() {
     let empty = r#"{"tools":[],"x":null,"response_format":{"type":"text"},"a":1}"#;
     assert_eq!(after("openrouter", empty, "m", false), r#"{"a":1}"#);
     assert_eq!(after("openrouter", empty, "m", true), empty);
+}
+
+/// A key that may not use one model stays good for the others.
+#[test]
+fn a_401_about_the_model_is_none_about_the_key() {
+    for message in [
+        "You have insufficient permissions for this operation. Missing scopes: model.request",
+        "Project `p` does not have access to model `gpt-5`",
+        "your key is not allowed to access model m",
+        "You do not have access to this model",
+        "This token is not authorized to use this model",
+        "m requires a subscription",
+    ] {
+        check(&[("none", 401, message, &[], Class::ModelRefused, Scope::CredentialModel, Some(DAY))]);
+    }
+    let failure = judged("openai", 401, "no", &["model_not_found"]);
+    assert_eq!((failure.class, failure.status), (Class::ModelRefused, 403));
 }

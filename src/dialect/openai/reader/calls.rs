@@ -1,5 +1,7 @@
 //! Tool calls as they come in: whole, in pieces, in turn, with and without index and id.
 
+use std::collections::HashMap;
+
 use crate::chat::{BlockKind, Class, Event, Failure};
 use crate::json::{Kind, Text, Value};
 
@@ -41,9 +43,18 @@ fn arguments_text(value: Value<'_>) -> Option<Text> {
     }
 }
 
-/// The calls of one choice, in the order in which they came.
+/// The calls of one choice. They are found by maps, not by looking through: an answer may hold any number of them.
 #[derive(Default)]
-pub(super) struct Calls(Vec<Call>);
+pub(super) struct Calls {
+    /// In the order in which they came.
+    made: Vec<Call>,
+    /// The last call with an index.
+    by_index: HashMap<i64, usize>,
+    /// The last call with an id, at any index (`None`) and at each.
+    by_id: HashMap<(String, Option<i64>), usize>,
+    /// So many from the beginning are closed.
+    closed: usize,
+}
 
 struct Call {
     index: Option<i64>,
@@ -60,7 +71,7 @@ struct Call {
 
 impl Calls {
     pub(super) fn are_any(&self) -> bool {
-        !self.0.is_empty()
+        !self.made.is_empty()
     }
 
     /// Takes one item in. `is_new`: it stands in a whole message, so it is a call of its own.
@@ -76,34 +87,44 @@ impl Calls {
             self.close(choice, events);
         }
         let known = if is_new { None } else { self.find(&piece) };
-        let at = known.unwrap_or_else(|| {
-            self.0.push(Call::new(piece.index));
-            self.0.len() - 1
-        });
-        match self.0.get_mut(at) {
-            Some(call) => call.grow(piece, choice, next, events),
-            None => Ok(()),
+        let at = known.unwrap_or_else(|| self.begin(piece.index));
+        let Some(call) = self.made.get_mut(at) else { return Ok(()) };
+        if let Some(id) = piece.id.as_ref().filter(|_| call.id.is_none()) {
+            let id = id.as_str().into_owned();
+            if call.index.is_some() {
+                self.by_id.insert((id.clone(), call.index), at);
+            }
+            self.by_id.insert((id, None), at);
         }
+        call.grow(piece, choice, next, events)
+    }
+
+    fn begin(&mut self, index: Option<i64>) -> usize {
+        let at = self.made.len();
+        self.made.push(Call::new(index));
+        self.by_index.extend(index.map(|index| (index, at)));
+        at
     }
 
     /// The call that an item goes on with. Ids tell most; indexes are all 0 with some servers; names may be repeated.
     fn find(&self, piece: &Piece) -> Option<usize> {
-        let same_index = |call: &Call| piece.index.is_none() || call.index == piece.index;
-        let at = match &piece.id {
-            Some(id) => {
-                let same = self.0.iter().rposition(|call| call.id.as_ref() == Some(id) && same_index(call));
-                let last = self.0.len().checked_sub(1);
-                let unnamed = |at: &usize| self.0.get(*at).is_some_and(|call| call.id.is_none() && same_index(call));
-                same.or(last.filter(unnamed))
+        let last = self.made.len().checked_sub(1);
+        let at = match (&piece.id, piece.index) {
+            (Some(id), index) => {
+                let same = self.by_id.get(&(id.as_str().into_owned(), index)).copied();
+                let fits = |call: &Call| call.id.is_none() && (index.is_none() || call.index == index);
+                same.or(last.filter(|at| self.made.get(*at).is_some_and(fits)))
             }
-            None => self.0.iter().rposition(same_index),
+            (None, Some(index)) => self.by_index.get(&index).copied(),
+            (None, None) => last,
         };
-        at.filter(|at| self.0.get(*at).is_some_and(|call| !call.is_another(piece) && !call.is_repeated_by(piece)))
+        at.filter(|at| self.made.get(*at).is_some_and(|call| !call.is_another(piece) && !call.is_repeated_by(piece)))
     }
 
     /// Ends what is open. A call that was given no arguments has none: `{}`.
     pub(super) fn close(&mut self, choice: u32, events: &mut Vec<Event>) {
-        for call in self.0.iter_mut().filter(|call| !call.is_closed) {
+        let open = self.made.get_mut(self.closed..).unwrap_or_default();
+        for call in open {
             call.is_closed = true;
             let Some(block) = call.block else {
                 continue;
@@ -113,6 +134,7 @@ impl Calls {
             }
             events.push(Event::BlockEnd { choice, block, signature: None });
         }
+        self.closed = self.made.len();
     }
 }
 

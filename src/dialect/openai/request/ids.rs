@@ -1,5 +1,8 @@
 //! Ids of tool calls: every call gets one, and every result the one of its call.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
+
 use sha2::{Digest, Sha256};
 
 use crate::chat::{Failure, Message, Part};
@@ -7,7 +10,7 @@ use crate::dialect::quirks::ToolIds;
 use crate::json::Text;
 
 /// The ids of calls and results, in the order in which they stand in the conversation.
-pub(super) struct Ids(std::collections::VecDeque<Text>);
+pub(super) struct Ids(VecDeque<Text>);
 
 impl Ids {
     /// The id of the next call or result.
@@ -16,33 +19,24 @@ impl Ids {
     }
 }
 
-/// A call that was made so far.
-struct Made {
-    told: Option<Text>,
-    name: Text,
-    id: Text,
-    is_answered: bool,
-}
-
 /// Gives ids by which calls and results pair: their own, or, where a client has none (Ollama's), new ones by their place, so
 /// that the same conversation always gets the same. Fails on a result without a call.
 pub(super) fn assign(messages: &[Message], form: ToolIds) -> Result<Ids, Failure> {
-    let taken: Vec<&Text> = messages.iter().flat_map(|message| &message.parts).filter_map(told_id).collect();
-    let mut made: Vec<Made> = Vec::new();
-    let mut ids = std::collections::VecDeque::new();
+    let mut names = NewIds::beside(messages);
+    let mut calls = Calls::default();
+    let mut ids = VecDeque::new();
     for (at, message) in messages.iter().enumerate() {
         for part in &message.parts {
             match part {
                 Part::ToolCall { id, name, .. } => {
-                    let told = id.clone().filter(|id| !id.is_empty());
-                    let id = shaped(told.clone().unwrap_or_else(|| new_id(made.len(), &taken)), form);
+                    let told = id.as_ref().filter(|id| !id.is_empty());
+                    let id = shaped(told.cloned().unwrap_or_else(|| names.next(calls.made.len())), form);
                     ids.push_back(id.clone());
-                    made.push(Made { told, name: name.clone(), id, is_answered: false });
+                    calls.add(told, name, id);
                 }
                 Part::ToolResult { id, name, .. } => {
-                    let call = find(&mut made, id.as_ref(), name.as_ref()).ok_or_else(|| stray(at, id, name))?;
-                    call.is_answered = true;
-                    ids.push_back(call.id.clone());
+                    let call = calls.find(id.as_ref(), name.as_ref());
+                    ids.push_back(call.and_then(|call| calls.answer(call)).ok_or_else(|| stray(at, id, name))?);
                 }
                 _ => {}
             }
@@ -51,37 +45,101 @@ pub(super) fn assign(messages: &[Message], form: ToolIds) -> Result<Ids, Failure
     Ok(Ids(ids))
 }
 
-fn told_id(part: &Part) -> Option<&Text> {
-    match part {
-        Part::ToolCall { id, .. } => id.as_ref(),
-        _ => None,
+/// Ids for calls that have none.
+struct NewIds<'a> {
+    taken: HashSet<Cow<'a, str>>,
+    /// Those below were given or are taken.
+    from: usize,
+}
+
+impl<'a> NewIds<'a> {
+    fn beside(messages: &'a [Message]) -> NewIds<'a> {
+        let told = |part: &'a Part| match part {
+            Part::ToolCall { id, .. } => id.as_ref().map(Text::as_str),
+            _ => None,
+        };
+        let taken = messages.iter().flat_map(|message| &message.parts).filter_map(told).collect();
+        NewIds { taken, from: 0 }
+    }
+
+    /// By the call's place where that is free.
+    fn next(&mut self, place: usize) -> Text {
+        self.from = self.from.max(place);
+        loop {
+            let id = format!("call_{}", self.from);
+            self.from += 1;
+            if !self.taken.contains(id.as_str()) {
+                return id.into();
+            }
+        }
     }
 }
 
-fn new_id(place: usize, taken: &[&Text]) -> Text {
-    let free = (place..).map(|n| Text::from(format!("call_{n}"))).find(|id| !taken.contains(&id));
-    free.unwrap_or_else(Text::empty)
+/// The calls that were made so far. They are found by maps, not by looking through: a conversation may hold any number.
+#[derive(Default)]
+struct Calls<'a> {
+    made: Vec<Made>,
+    /// By the id that the client told: the last call with it, and those that may wait for an answer, the last on top.
+    by_id: HashMap<Cow<'a, str>, (usize, Vec<usize>)>,
+    /// Those that may wait for an answer, by name and (`None`) all, in order.
+    waiting: HashMap<Option<Cow<'a, str>>, VecDeque<usize>>,
+    /// Those of them that have no id, by name.
+    without_id: HashMap<Cow<'a, str>, VecDeque<usize>>,
 }
 
-/// The call that a result answers: by id, else by name, else the first that waits.
-fn find<'a>(made: &'a mut [Made], id: Option<&Text>, name: Option<&Text>) -> Option<&'a mut Made> {
-    let id = id.filter(|id| !id.is_empty());
-    let by_id = |made: &[Made], waits: bool| {
-        made.iter().rposition(|call| call.told.is_some() && call.told.as_ref() == id && !(waits && call.is_answered))
-    };
-    if id.is_some() {
-        let at = by_id(made, true).or_else(|| by_id(made, false));
+struct Made {
+    id: Text,
+    is_answered: bool,
+}
+
+impl<'a> Calls<'a> {
+    fn add(&mut self, told: Option<&'a Text>, name: &'a Text, id: Text) {
+        let at = self.made.len();
+        self.made.push(Made { id, is_answered: false });
+        for name in [Some(name.as_str()), None] {
+            self.waiting.entry(name).or_default().push_back(at);
+        }
+        match told {
+            Some(told) => {
+                let (last, waiting) = self.by_id.entry(told.as_str()).or_default();
+                *last = at;
+                waiting.push(at);
+            }
+            None => self.without_id.entry(name.as_str()).or_default().push_back(at),
+        }
+    }
+
+    /// The call that a result answers: by id, else by name, else the first that waits.
+    fn find(&mut self, id: Option<&'a Text>, name: Option<&'a Text>) -> Option<usize> {
+        let made = &self.made;
+        let is_over = |at: &usize| made.get(*at).is_none_or(|call| call.is_answered);
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            return first(self.waiting.get_mut(&name.map(Text::as_str))?, is_over);
+        };
+        if let Some((last, waiting)) = self.by_id.get_mut(&id.as_str()) {
+            while waiting.last().is_some_and(is_over) {
+                waiting.pop();
+            }
+            return Some(waiting.last().copied().unwrap_or(*last));
+        }
         // Half of a conversation may have lost its ids.
-        let at = at.or_else(|| {
-            made.iter().position(|call| !call.is_answered && call.told.is_none() && Some(&call.name) == name)
-        })?;
-        return made.get_mut(at);
+        first(self.without_id.get_mut(&name?.as_str())?, is_over)
     }
-    let at = match name {
-        Some(name) => made.iter().position(|call| !call.is_answered && call.name == *name),
-        None => made.iter().position(|call| !call.is_answered),
-    };
-    made.get_mut(at?)
+
+    /// The id of a call that is answered now.
+    fn answer(&mut self, at: usize) -> Option<Text> {
+        let call = self.made.get_mut(at)?;
+        call.is_answered = true;
+        Some(call.id.clone())
+    }
+}
+
+/// The first that is not over; those before it are forgotten.
+fn first(queue: &mut VecDeque<usize>, is_over: impl Fn(&usize) -> bool) -> Option<usize> {
+    while queue.front().is_some_and(&is_over) {
+        queue.pop_front();
+    }
+    queue.front().copied()
 }
 
 fn stray(at: usize, id: &Option<Text>, name: &Option<Text>) -> Failure {

@@ -242,6 +242,15 @@ fn results_find_their_calls() {
 }
 
 #[test]
+fn no_two_calls_get_the_same_new_id() {
+    let calls = vec![call(Some("call_1"), "f"), call(None, "f"), call(None, "f")];
+    let written = write(&request(vec![Message::new(Role::Assistant, calls)]), &quirks());
+    let read: serde_json::Value = serde_json::from_slice(&written.body).unwrap();
+    let ids: Vec<&str> = (0..3).map(|n| read["messages"][0]["tool_calls"][n]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["call_1", "call_2", "call_3"]);
+}
+
+#[test]
 fn ids_are_made_nine_characters_long_where_they_must() {
     let messages = vec![
         Message::new(Role::Assistant, vec![call(Some("abcDEF123"), "f"), call(Some("call_long_one"), "f")]),
