@@ -1,6 +1,6 @@
 # `make` or `make help` says what each target does.
 .DEFAULT_GOAL := help
-.PHONY: help run dev build test test-rust test-clients test-model lint fmt clean
+.PHONY: help run dev build bench test test-rust test-clients test-model lint fmt clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON ?= python3
@@ -31,6 +31,9 @@ test-clients: ## the official Ollama and OpenAI clients, Python and Node, agains
 test-model: ## a real llama.cpp server with a small model behind the gateway
 	cargo build
 	$(PYTHON) tests/local_model/test_local_model.py $(TARGET)/debug/polyllama
+
+bench: ## what the hot path costs, as ratios to a baseline of the same run
+	cargo bench --bench paths
 
 lint: $(DENY) ## format, clippy and documentation without a warning; licences, duplicates and sources of crates
 	cargo fmt --check

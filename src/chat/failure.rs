@@ -26,6 +26,8 @@ pub struct Failure {
     pub param: Option<String>,
     /// Not worth trying again before.
     pub retry_after: Option<Duration>,
+    /// What came beside the provider's words and is for the client too, by header: the request's id, rate limits.
+    pub notes: Vec<(String, String)>,
     /// The provider's answer as it came: handed on when the client speaks the same dialect.
     pub told: Option<Told>,
 }
@@ -134,6 +136,7 @@ impl Failure {
             kind: None,
             param: None,
             retry_after: None,
+            notes: Vec::new(),
             told: None,
         }
     }

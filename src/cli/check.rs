@@ -37,7 +37,7 @@ async fn asked(
     credential: &Credential,
     limit: Duration,
 ) -> Option<CheckRow> {
-    let late = || Failure::new(Class::Timeout, format!("no answer within {} s", limit.as_secs()));
+    let late = || Failure::new(Class::Timeout, format!("no answer within {limit:?}"));
     let checking = check_with(upstream, provider, credential, limit);
     let checked = tokio::time::timeout(limit, checking).await.unwrap_or_else(|_| Err(late()));
     let (ok, detail) = match checked {

@@ -7,19 +7,16 @@ use std::time::{Duration, SystemTime};
 use crate::config::{Config, ConfigError};
 use crate::provider::{Provider, Providers};
 
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
-
-/// Puts changed keys into the pools of the running providers, until the future is dropped. `reload` reads the configuration
-/// anew, files of keys among it.
-pub(super) async fn watch(providers: Providers, reload: impl Fn() -> Result<Config, ConfigError>) {
+/// Puts changed keys into the pools of the running providers, until the future is dropped; the files are looked at every
+/// `interval`. `reload` reads the configuration anew, files of keys among it.
+pub(super) async fn watch(providers: Providers, interval: Duration, reload: impl Fn() -> Result<Config, ConfigError>) {
     let with_files: Vec<&Arc<Provider>> = providers.iter().filter(|provider| !provider.key_files.is_empty()).collect();
     let files: Vec<PathBuf> = with_files.iter().flat_map(|provider| provider.key_files.iter().cloned()).collect();
     if files.is_empty() {
         return;
     }
     let mut known = stamps(&files);
-    let mut ticks = tokio::time::interval(LOOK);
+    let mut ticks = tokio::time::interval(interval);
     loop {
         ticks.tick().await;
         let seen = stamps(&files);

@@ -11,12 +11,10 @@ mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Environment, Flags};
-use crate::observe::Recorder;
 
 /// One gateway that makes every model provider look like an Ollama server and an OpenAI server at once.
 #[derive(Debug, Parser)]
@@ -95,9 +93,6 @@ pub struct CheckRow {
     pub detail: String,
 }
 
-/// What is still under way at the end may take so long.
-const END_WAIT: Duration = Duration::from_secs(1);
-
 /// The exit code of a wrong command line or configuration; clap uses the same.
 const USAGE: u8 = 2;
 
@@ -143,11 +138,7 @@ fn run(command: Command, config: Config, flags: Flags) -> ExitCode {
     let done = match command {
         Command::Serve => {
             let reload = move || Config::load(&flags, Environment::of_process());
-            let (recorder, writing) = Recorder::start(config.log.format);
-            let served = wait(serve::run(config, recorder, reload));
-            // The runtime is gone, and the last request with it: what is queued now is all that comes.
-            writing.finish(END_WAIT);
-            served.map(|()| ExitCode::SUCCESS)
+            wait(serve::run(config, reload)).map(|()| ExitCode::SUCCESS)
         }
         Command::Models(options) => wait(models::run(config, options)).map(|text| out(&text, true)),
         Command::Check => wait(check::run(config)).map(|(text, is_broken)| out(&text, !is_broken)),
@@ -165,8 +156,8 @@ fn run(command: Command, config: Config, flags: Flags) -> ExitCode {
 fn wait<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(command);
-    // A name that is still being looked up would hold the end up as long as the system likes.
-    runtime.shutdown_timeout(END_WAIT);
+    // A look-up of a name that hangs would hold up the end.
+    runtime.shutdown_background();
     done
 }
 

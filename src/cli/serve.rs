@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::config::{Config, ConfigError, Port};
 use crate::observe::{self, Recorder};
@@ -23,7 +25,7 @@ use super::table::table;
 const TABLE_WAIT: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or Ctrl-C. `reload` reads the configuration anew.
-pub(super) async fn run<R>(mut config: Config, recorder: Recorder, reload: R) -> anyhow::Result<()>
+pub(super) async fn run<R>(mut config: Config, reload: R) -> anyhow::Result<()>
 where
     R: Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
 {
@@ -44,14 +46,16 @@ where
         tracing::warn!("{}", discovery.catalogue().without_provider().message);
     }
     let relay = Relay::new(upstream, &config);
+    let recorder = Recorder::start(config.log.format);
     let gateway = Arc::new(Gateway::new(&config, relay, Arc::clone(&discovery), recorder, address));
     let mut background = tokio::task::JoinSet::new();
     background.spawn(Arc::clone(&discovery).run());
-    background.spawn(key_files::watch(Arc::clone(&config.providers), reload));
+    background.spawn(key_files::watch(Arc::clone(&config.providers), config.limits.key_files, reload));
     if std::io::stderr().is_terminal() {
         background.spawn(print_table(address, Arc::clone(&discovery)));
     }
-    let served = gateway.serve(listener, stopped()).await;
+    let (stop, stop_now) = signals();
+    let served = gateway.serve(listener, stop, stop_now).await;
     background.shutdown().await;
     tracing::info!("stopped");
     served
@@ -74,6 +78,20 @@ async fn bind(config: &Config) -> anyhow::Result<TcpListener> {
         Ok(listener) => Ok(listener),
         Err(error) => bail!("can't listen on {}: {error}; set PORT to a free one", SocketAddr::from((host, port))),
     }
+}
+
+/// Two waits: until the process is told to stop, and until somebody at the terminal says so again.
+fn signals() -> (impl Future<Output = ()>, impl Future<Output = ()>) {
+    let (once, is_once) = oneshot::channel();
+    let (twice, is_twice) = oneshot::channel();
+    tokio::spawn(async move {
+        stopped().await;
+        let _ = once.send(());
+        // Service managers and scripts may tell twice; only a person presses Ctrl-C again.
+        let _ = tokio::signal::ctrl_c().await;
+        let _ = twice.send(());
+    });
+    (is_once.map(drop), is_twice.map(drop))
 }
 
 /// Done when the process is told to stop.

@@ -96,6 +96,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Connections of clients at a time.
     pub connections_max: usize,
+    /// A client may take so long for a request's headers.
+    pub request_head: Duration,
     /// Connecting to a provider, TLS included.
     pub connect: Duration,
     /// From a request sent to the first byte of its answer.
@@ -112,6 +114,8 @@ pub struct Limits {
     pub discovery: Duration,
     /// Between two rounds of asking for models.
     pub discovery_interval: Duration,
+    /// Between two looks at files of keys.
+    pub key_files: Duration,
     /// How long running requests may go on after a signal to stop.
     pub shutdown: Duration,
 }

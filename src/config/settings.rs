@@ -105,7 +105,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "ca_files",
         variables: &["POLYLLAMA_CA_FILES"],
         default: "",
-        about: "Files with CA certificates (PEM) to trust beside the system's. `SSL_CERT_FILE` is added to them.",
+        about: "Files with CA certificates (PEM) to trust beside the system's. `SSL_CERT_FILE` takes the system's place, as with other programs.",
         place: Place::Files(|c| &mut c.ca_files),
     },
     Setting {
@@ -172,6 +172,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         place: Place::Whole(|c| &mut c.limits.connections_max),
     },
     Setting {
+        key: "limits.request_head",
+        variables: &["POLYLLAMA_REQUEST_HEAD"],
+        default: "2m",
+        about: "How long a client may take for a request's headers; also how long an idle connection is kept: longer than the pools of most clients.",
+        place: Place::Time(|c| &mut c.limits.request_head),
+    },
+    Setting {
         key: "limits.connect",
         variables: &["POLYLLAMA_CONNECT"],
         default: "10s",
@@ -226,6 +233,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         default: "1h",
         about: "Between two rounds of asking for models.",
         place: Place::Time(|c| &mut c.limits.discovery_interval),
+    },
+    Setting {
+        key: "limits.key_files",
+        variables: &["POLYLLAMA_KEY_FILES"],
+        default: "5s",
+        about: "How often files of keys are looked at for a change.",
+        place: Place::Time(|c| &mut c.limits.key_files),
     },
     Setting {
         key: "limits.shutdown",

@@ -1,7 +1,7 @@
 //! What is learned of an answer while it flows, shared between the body that flows and the record that is written after it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::chat::{Class, Failure, Usage};
@@ -17,6 +17,9 @@ pub struct Meter {
     dropped: AtomicU64,
     outcome: AtomicU8,
     broken: Mutex<Option<Class>>,
+    attempts: AtomicU32,
+    /// Where the last try went.
+    used: Mutex<String>,
 }
 
 /// How an answer ended.
@@ -40,11 +43,27 @@ impl Default for Meter {
             dropped: AtomicU64::new(0),
             outcome: AtomicU8::new(0),
             broken: Mutex::new(None),
+            attempts: AtomicU32::new(0),
+            used: Mutex::new(String::new()),
         }
     }
 }
 
 impl Meter {
+    /// A try begins; `used` is the model, as `prefix:id`.
+    pub fn tried(&self, used: String) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut last) = self.used.lock() {
+            *last = used;
+        }
+    }
+
+    /// How many tries there were, and where the last one went.
+    pub fn tries(&self) -> (u32, String) {
+        let used = self.used.lock().map(|used| used.clone()).unwrap_or_default();
+        (self.attempts.load(Ordering::Relaxed), used)
+    }
+
     /// Content goes to the client now.
     pub fn content(&self) {
         if self.first_content.load(Ordering::Relaxed) == 0 {

@@ -10,7 +10,7 @@ use crate::config::{Log, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 pub use meter::{Meter, Outcome};
-pub use record::{Record, Recorder, Writing};
+pub use record::{Record, Recorder};
 
 /// Sets up the log of the program itself, on stderr.
 pub fn start_logs(log: Log) {

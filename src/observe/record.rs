@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +15,12 @@ use crate::json::{Style, Writer};
 
 /// Records that may wait to be written; beyond it they are lost, and counted.
 const QUEUE_MAX: usize = 8192;
+
+/// How long the end of the program waits for lines that are not written yet.
+const FLUSH_WAIT: Duration = Duration::from_secs(1);
+
+/// The status in the log of a request whose client left before there was an answer; no client sees it.
+const NO_ANSWER: u16 = 499;
 
 /// What happened to one request.
 #[derive(Debug, Clone)]
@@ -37,7 +43,7 @@ pub struct Record {
     pub attempts: u32,
     /// Why the failed ones failed.
     pub reasons: Vec<String>,
-    /// The status that the client got.
+    /// The status that the client got; 499 when it left before.
     pub status: u16,
     /// How the answer ended.
     pub outcome: Outcome,
@@ -66,7 +72,7 @@ impl Record {
             used: String::new(),
             attempts: 0,
             reasons: Vec::new(),
-            status: 0,
+            status: NO_ANSWER,
             outcome: Outcome::Left,
             first_content: None,
             total: Duration::ZERO,
@@ -80,49 +86,67 @@ impl Record {
 /// Takes records in.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    queue: SyncSender<Record>,
+    queue: SyncSender<Entry>,
     lost: Arc<AtomicU64>,
+    is_cutting: Arc<AtomicBool>,
 }
 
-/// The thread that writes, to wait for.
-#[derive(Debug)]
-pub struct Writing(Receiver<()>);
-
-impl Writing {
-    /// Waits until all that was recorded is written, once the last recorder is gone; no longer than `limit`, since nobody may
-    /// read the log.
-    pub fn finish(self, limit: Duration) {
-        let _ = self.0.recv_timeout(limit);
-    }
+/// What the writing thread is given.
+enum Entry {
+    Record(Box<Record>),
+    /// All that came before is to be written; then the sender is dropped.
+    Flush(SyncSender<()>),
 }
 
 impl Recorder {
     /// Starts the thread that writes, to stderr. It ends when the last recorder is gone.
-    pub fn start(format: LogFormat) -> (Recorder, Writing) {
+    pub fn start(format: LogFormat) -> Recorder {
         let (queue, records) = sync_channel(QUEUE_MAX);
-        let (end, writing): (Sender<()>, _) = channel();
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
-        let spawned = std::thread::Builder::new().name("log".into()).spawn(move || {
-            write_all(&records, &counter, format);
-            drop(end);
-        });
+        let spawned =
+            std::thread::Builder::new().name("log".into()).spawn(move || write_all(&records, &counter, format));
         if let Err(error) = spawned {
             tracing::warn!("requests are not logged: {error}");
         }
-        (Recorder { queue, lost }, Writing(writing))
+        Recorder { queue, lost, is_cutting: Arc::default() }
     }
 
     /// Puts a record into the queue; never waits.
-    pub fn record(&self, record: Record) {
-        if self.queue.try_send(record).is_err() {
+    pub fn record(&self, mut record: Record) {
+        // From then on it is us who leave, not the client.
+        if record.outcome == Outcome::Left && self.is_cutting.load(Ordering::Relaxed) {
+            record.outcome = Outcome::Broken;
+            record.reasons.push("Shutdown".to_owned());
+        }
+        if self.queue.try_send(Entry::Record(Box::new(record))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests that are not finished now are cut off by the gateway itself.
+    pub fn cutting(&self) {
+        self.is_cutting.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits, not for long, until all records are written. For the end of the program: it blocks.
+    pub fn flush(&self) {
+        let (written, all) = sync_channel(0);
+        if self.queue.try_send(Entry::Flush(written)).is_ok() {
+            let _ = all.recv_timeout(FLUSH_WAIT);
         }
     }
 }
 
-fn write_all(records: &Receiver<Record>, lost: &AtomicU64, format: LogFormat) {
-    while let Ok(record) = records.recv() {
+fn write_all(entries: &Receiver<Entry>, lost: &AtomicU64, format: LogFormat) {
+    while let Ok(entry) = entries.recv() {
+        let record = match entry {
+            Entry::Record(record) => record,
+            Entry::Flush(written) => {
+                drop(written);
+                continue;
+            }
+        };
         let mut line = match format {
             LogFormat::Text => text_line(&record),
             LogFormat::Json => json_line(&record),
@@ -130,26 +154,16 @@ fn write_all(records: &Receiver<Record>, lost: &AtomicU64, format: LogFormat) {
         line.push('\n');
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
-            line.push_str(&lost_line(missing, format));
+            tracing::warn!("{missing} log lines were lost: too many at once");
         }
         // The log is a pipe that may have closed; there is nowhere else to say so.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 }
 
-/// Written beside the program's own lines, and as they are.
-fn lost_line(missing: u64, format: LogFormat) -> String {
-    let message = format!("{missing} log lines were lost: too many at once");
-    match format {
-        LogFormat::Text => message + "\n",
-        LogFormat::Json => {
-            format!(r#"{{"timestamp":"{:.3}","level":"WARN","message":"{message}"}}"#, Timestamp::now()) + "\n"
-        }
-    }
-}
-
 fn outcome(record: &Record) -> &'static str {
     match record.outcome {
+        Outcome::Left if record.status == NO_ANSWER => "client left",
         _ if record.status >= 400 => "error",
         Outcome::Finished => "ok",
         Outcome::Broken => "broken",
@@ -225,23 +239,5 @@ mod tests {
         let line = text_line(&record);
         assert!(line.contains(r#" model="a\nb" used=openai:a\nb "#), "{line}");
         assert_eq!(json_line(&record).lines().count(), 1);
-    }
-
-    #[test]
-    fn what_was_recorded_is_written_before_the_end() {
-        let (recorder, writing) = Recorder::start(LogFormat::Text);
-        let ended =
-            |limit| matches!(writing.0.recv_timeout(limit), Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
-        recorder.record(Record::new("/api/chat", "ollama", String::new()));
-        assert!(!ended(Duration::ZERO), "a recorder is left");
-        drop(recorder);
-        assert!(ended(Duration::from_secs(10)));
-    }
-
-    #[test]
-    fn what_was_lost_is_told_in_the_logs_own_form() {
-        assert_eq!(lost_line(3, LogFormat::Text), "3 log lines were lost: too many at once\n");
-        let json: serde_json::Value = serde_json::from_str(&lost_line(3, LogFormat::Json)).unwrap();
-        assert_eq!(json["message"], "3 log lines were lost: too many at once");
     }
 }

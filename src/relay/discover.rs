@@ -207,7 +207,7 @@ impl Discovery {
     }
 
     async fn ask<'a>(&self, provider: &'a Arc<Provider>) -> (&'a Arc<Provider>, Result<Vec<Model>, Failure>) {
-        let late = || Failure::new(Class::Timeout, format!("no model list within {} s", self.limit.as_secs()));
+        let late = || Failure::new(Class::Timeout, format!("no model list within {:?}", self.limit));
         let listing = list_models(&self.upstream, provider, self.limit);
         (provider, tokio::time::timeout(self.limit, listing).await.unwrap_or_else(|_| Err(late())))
     }

@@ -81,7 +81,7 @@ impl Context<'_> {
         upstream::Upstream::carry_hops(&ask.headers, &mut headers);
         let sending = self.relay.upstream.send(Method::POST, &url, headers, body);
         let limit = self.relay.limits.first_byte;
-        let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {} s", limit.as_secs()));
+        let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {limit:?}"));
         let response = tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| Err(late()));
         let response = response.map_err(|failure| self.named(failure))?;
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
@@ -91,8 +91,21 @@ impl Context<'_> {
     async fn refused(&self, response: Response<Incoming>) -> Failure {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
+        if head.status.is_redirection() {
+            return self.moved(status, &head.headers);
+        }
         let body = upstream::collect(body, ERROR_BYTES_MAX, ERROR_WAIT).await.unwrap_or_default();
         self.judged(status, &head.headers, body)
+    }
+
+    /// The provider sends us elsewhere. The key was given for this address and goes to no other.
+    fn moved(&self, status: u16, headers: &HeaderMap) -> Failure {
+        let place = headers.get(header::LOCATION).and_then(|place| place.to_str().ok()).unwrap_or("an unnamed place");
+        let message = format!(
+            "it answered with a redirect ({status}) to {place}, which is not followed; set the base URL that is right"
+        );
+        let message = self.attempt.target.provider.pool.redacted(&message);
+        self.named(Failure::new(Class::Unsupported, message).with_status(502))
     }
 
     /// What an error body means, with the provider's own words kept. `status` is 200 for an error inside an answer.
@@ -107,6 +120,7 @@ impl Context<'_> {
         error.message = provider.pool.redacted(&error.message);
         let model = &self.attempt.target.model;
         let mut failure = provider.rules.classify(status, headers, error, model, Timestamp::now());
+        failure.notes = headers::notes(headers);
         if !has_own_form {
             return self.named(failure);
         }

@@ -35,7 +35,7 @@ impl Relay {
         upstream::Upstream::carry_hops(client, &mut headers);
         let url = format!("{}{path}", face.base_url);
         let limit = self.limits.first_byte;
-        let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {} s", limit.as_secs()));
+        let late = || Failure::new(Class::Timeout, format!("the provider did not answer within {limit:?}"));
         let sending = self.upstream.send(method, &url, headers, body);
         let response = tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| Err(late()))?;
         let (head, body) = response.into_parts();

@@ -79,6 +79,12 @@ pub(super) fn down(provider: &HeaderMap) -> HeaderMap {
     provider.iter().filter(|(name, _)| goes(name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// The same of an error.
+pub(super) fn notes(provider: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    down(provider).iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect()
+}
+
 /// The content type of a passed answer: the provider's own, else what the dialect says.
 pub(super) fn content_type(provider: &HeaderMap, wire: Wire, stream: bool) -> HeaderValue {
     let own = provider.get(header::CONTENT_TYPE).cloned();

@@ -7,6 +7,7 @@
 mod ask;
 pub mod attempts;
 mod body;
+mod connect;
 pub mod discover;
 mod exchange;
 mod forward;
@@ -71,6 +72,7 @@ impl Relay {
             match attempts.next(Instant::now()) {
                 Next::GiveUp(failure) => break Err(failure),
                 Next::Send(attempt) => {
+                    meter.tried(format!("{}:{}", attempt.target.provider.prefix, attempt.target.model));
                     target = Some(attempt.target.clone());
                     match self.attempt(&mut ask, &attempt, &meter).await {
                         Ok(response) => {

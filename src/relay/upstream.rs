@@ -1,28 +1,18 @@
 //! The HTTP client: pooled connections, TLS, proxies, time limits. It knows nothing of dialects and keys.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{Client, Error as ClientError};
-use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use tokio::net::TcpStream;
-use tower_service::Service;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::connect::{Connector, Proxies, deepest, tls, without_password};
 use crate::chat::{Class, Failure};
-use crate::config::{Config, ProxyVariables};
+use crate::config::Config;
 
 /// What we call ourselves; some providers refuse the names of common libraries.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("polyllama/", env!("CARGO_PKG_VERSION")));
@@ -37,6 +27,7 @@ const IDLE_PER_HOST_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Upstream {
     client: Client<Connector, Full<Bytes>>,
+    proxies: Arc<Proxies>,
     /// This gateway's own id in [`HOPS`].
     instance: Arc<str>,
 }
@@ -48,13 +39,14 @@ const HOPS: HeaderName = HeaderName::from_static("x-polyllama-hops");
 impl Upstream {
     /// A client with the operator's proxies and certificates. Fails when a CA file can't be read.
     pub fn new(config: &Config) -> anyhow::Result<Upstream> {
-        let connector = Connector::new(tls(&config.ca_files)?, &config.proxy, config.limits.connect);
+        let proxies = Arc::new(Proxies::new(&config.proxy));
+        let connector = Connector::new(tls(&config.ca_files)?, Arc::clone(&proxies), config.limits.connect);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_MAX)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Upstream { client, instance: format!("{:016x}", fastrand::u64(..)).into() })
+        Ok(Upstream { client, proxies, instance: format!("{:016x}", fastrand::u64(..)).into() })
     }
 
     /// Did a request of ours come back to us?
@@ -92,11 +84,21 @@ impl Upstream {
         if let Ok(hop) = HeaderValue::from_str(&self.instance) {
             headers.append(HOPS, hop);
         }
+        if let Some(authorization) = self.proxies.authorization(&uri) {
+            headers.insert(header::PROXY_AUTHORIZATION, authorization);
+        }
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
-        self.client.request(request).await.map_err(|error| unreachable(&error))
+        let response = self.client.request(request).await.map_err(|error| unreachable(&error, &uri))?;
+        let is_refused = response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        if let Some(proxy) = self.proxies.of_plain(&uri).filter(|_| is_refused) {
+            let place = without_password(proxy.uri());
+            let message = format!("the proxy {place} wants other credentials than those in its URL, or any (407)");
+            return Err(Failure::new(Class::ProviderDown, message));
+        }
+        Ok(response)
     }
 }
 
@@ -125,7 +127,7 @@ pub async fn collect(mut body: Incoming, bytes_max: usize, silence: Duration) ->
 pub async fn next(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes>, Failure> {
     loop {
         let Ok(frame) = tokio::time::timeout(silence, body.frame()).await else {
-            let message = format!("the provider said nothing for {} seconds", silence.as_secs());
+            let message = format!("the provider said nothing for {silence:?}");
             return Err(Failure::new(Class::Timeout, message));
         };
         match frame {
@@ -144,94 +146,27 @@ pub async fn next(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes
     }
 }
 
-fn unreachable(error: &ClientError) -> Failure {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let what = if error.is_connect() { "could not be reached" } else { "broke the connection off" };
-    Failure::new(Class::ProviderDown, format!("the provider {what}: {cause}"))
+fn unreachable(error: &ClientError, uri: &Uri) -> Failure {
+    let cause = deepest(error);
+    let hint = if is_untrusted(cause) {
+        "; a certificate of your own network goes into ca_files (POLYLLAMA_CA_FILES)"
+    } else {
+        ""
+    };
+    let place = without_password(uri);
+    let what = if error.is_connect() {
+        format!("could not be reached at {place}")
+    } else {
+        "broke the connection off".to_owned()
+    };
+    Failure::new(Class::ProviderDown, format!("the provider {what}: {cause}{hint}"))
 }
 
-fn tls(ca_files: &[std::path::PathBuf]) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    for file in ca_files {
-        let fail = |e: rustls::pki_types::pem::Error| anyhow::anyhow!("can't read the CA file {}: {e}", file.display());
-        for certificate in CertificateDer::pem_file_iter(file).map_err(fail)? {
-            roots.add(certificate.map_err(fail)?)?;
-        }
+/// TLS works, but nobody that is trusted vouches for the server.
+fn is_untrusted(mut cause: &(dyn std::error::Error + 'static)) -> bool {
+    // An I/O error hides what it wraps from `source`.
+    while let Some(wrapped) = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        cause = wrapped;
     }
-    if roots.is_empty() {
-        tracing::warn!(
-            "no CA certificates were found on this machine; providers on https can't be trusted (set ca_files)"
-        );
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Opens connections: straight, or through the proxy that the environment names for the host.
-#[derive(Clone)]
-struct Connector {
-    direct: HttpsConnector<HttpConnector>,
-    http: HttpConnector,
-    tls: rustls::ClientConfig,
-    proxies: Arc<Matcher>,
-    timeout: Duration,
-}
-
-impl Connector {
-    fn new(tls: rustls::ClientConfig, proxy: &ProxyVariables, timeout: Duration) -> Connector {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_keepalive(Some(Duration::from_secs(60)));
-        http.set_connect_timeout(Some(timeout));
-        let value = |variable: &Option<String>| variable.clone().unwrap_or_default();
-        let proxies = Matcher::builder()
-            .all(value(&proxy.all))
-            .http(value(&proxy.http))
-            .https(value(&proxy.https))
-            .no(value(&proxy.no))
-            .build();
-        let direct = https(tls.clone()).wrap_connector(http.clone());
-        Connector { direct, http, tls, proxies: Arc::new(proxies), timeout }
-    }
-}
-
-fn https(tls: rustls::ClientConfig) -> HttpsConnectorBuilder<hyper_rustls::builderstates::WantsProtocols2> {
-    HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1()
-}
-
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.direct.poll_ready(context)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting: Self::Future = match self.proxies.intercept(&uri) {
-            None => Box::pin(self.direct.call(uri)),
-            Some(proxy) => {
-                let mut tunnel = Tunnel::new(proxy.uri().clone(), self.http.clone());
-                if let Some(auth) = proxy.basic_auth() {
-                    tunnel = tunnel.with_auth(auth.clone());
-                }
-                Box::pin(https(self.tls.clone()).wrap_connector(tunnel).call(uri))
-            }
-        };
-        let timeout = self.timeout;
-        Box::pin(async move {
-            let late = || BoxError::from(format!("no connection within {} seconds", timeout.as_secs()));
-            tokio::time::timeout(timeout, connecting).await.unwrap_or_else(|_| Err(late()))
-        })
-    }
+    matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }

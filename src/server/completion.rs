@@ -53,27 +53,21 @@ pub(super) async fn answer(
     wire: Wire,
     headers: &HeaderMap,
     body: Bytes,
-    open: &mut Open,
+    pending: &mut Pending,
 ) -> Response<Body> {
-    let Open { record, meter, .. } = open;
     let ask = match Ask::new(wire, body, headers.clone()) {
         Ok(ask) => ask,
         Err(failure) => return reply::failure(wire.dialect(), &failure),
     };
-    record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
+    pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
     let is_stream = ask.stream;
-    match routed(gateway, ask, meter, record).await {
+    match routed(gateway, ask, pending).await {
         Ok(response) => response,
         Err(failure) => reply::completion_failure(wire, is_stream, &failure),
     }
 }
 
-async fn routed(
-    gateway: &Gateway,
-    mut ask: Ask,
-    meter: &Arc<Meter>,
-    record: &mut Record,
-) -> Result<Response<Body>, Failure> {
+async fn routed(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Result<Response<Body>, Failure> {
     let route = match look_up(gateway, &ask.model).await {
         Ok(route) => route,
         // What is wrong with the request comes before what is wrong with the name.
@@ -86,15 +80,13 @@ async fn routed(
         }
     };
     if let Some(loaded) = load(gateway, &mut ask, &route)? {
-        meter.finished();
+        pending.meter.finished();
         return Ok(loaded);
     }
     let (model, wire, is_stream) = (ask.model.clone(), ask.wire, ask.stream);
-    let answered = gateway.relay.answer(ask, route, Arc::clone(meter)).await;
-    record.attempts = answered.attempts;
-    record.reasons = answered.reasons;
+    let answered = gateway.relay.answer(ask, route, Arc::clone(&pending.meter)).await;
+    pending.record.reasons = answered.reasons;
     let target_notes = answered.target.as_ref().map(|target| {
-        record.used = format!("{}:{}", target.provider.prefix, target.model);
         if !target.provider.is_local && answered.outcome.is_ok() {
             gateway.running.used(&model);
         }
@@ -126,24 +118,23 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
 }
 
-/// A request under way. Its record is written when this is dropped: after the last of its body, or when the client goes
-/// away, be it before there is an answer.
-pub(super) struct Open {
-    record: Record,
-    meter: Arc<Meter>,
+/// A request whose record is written when this is dropped: its body has gone, or its client has.
+pub(super) struct Pending {
+    pub(super) record: Record,
+    pub(super) meter: Arc<Meter>,
     recorder: Recorder,
 }
 
-impl Open {
-    pub(super) fn new(gateway: &Gateway, record: Record) -> Open {
-        Open { record, meter: Arc::new(Meter::default()), recorder: gateway.recorder.clone() }
+impl Pending {
+    pub(super) fn new(gateway: &Gateway, record: Record) -> Pending {
+        Pending { record, meter: Arc::default(), recorder: gateway.recorder.clone() }
     }
 
-    /// The response with its id, and with a body that ends the request.
+    /// The response with its id, and with this in its body.
     pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         match head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
-            Some(id) => id.clone_into(&mut self.record.id),
+            Some(id) => self.record.id = id.to_owned(),
             None => {
                 if let Ok(id) = HeaderValue::from_str(&self.record.id) {
                     head.headers.insert(REQUEST_ID, id);
@@ -151,14 +142,28 @@ impl Open {
             }
         }
         self.record.status = head.status.as_u16();
-        Response::from_parts(head, Recorded { body, _open: self }.boxed_unsync())
+        Response::from_parts(head, Recorded { body, _pending: self }.boxed_unsync())
     }
 }
 
-/// A body that keeps its request open as long as it is there.
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let (record, meter) = (&mut self.record, &self.meter);
+        (record.attempts, record.used) = meter.tries();
+        record.outcome = meter.outcome();
+        record.reasons.extend(meter.broken_class().map(|class| format!("{class:?}")));
+        record.first_content = meter.first_content();
+        record.total = meter.elapsed();
+        (record.prompt_tokens, record.completion_tokens) = meter.tokens();
+        record.dropped = meter.dropped_count();
+        self.recorder.record(record.clone());
+    }
+}
+
+/// A body that brings its request's record along.
 struct Recorded {
     body: Body,
-    _open: Open,
+    _pending: Pending,
 }
 
 impl HttpBody for Recorded {
@@ -178,18 +183,5 @@ impl HttpBody for Recorded {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let mut record = self.record.clone();
-        record.outcome = self.meter.outcome();
-        record.reasons.extend(self.meter.broken_class().map(|class| format!("{class:?}")));
-        record.first_content = self.meter.first_content();
-        record.total = self.meter.elapsed();
-        (record.prompt_tokens, record.completion_tokens) = self.meter.tokens();
-        record.dropped = self.meter.dropped_count();
-        self.recorder.record(record);
     }
 }

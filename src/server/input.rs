@@ -35,7 +35,7 @@ async fn collect(mut body: Incoming, limits: &Limits) -> Result<Bytes, Failure> 
     let mut whole = BytesMut::new();
     loop {
         let Ok(frame) = tokio::time::timeout(limits.silence, body.frame()).await else {
-            let message = format!("no more of the request body came for {} s", limits.silence.as_secs());
+            let message = format!("no more of the request body came for {:?}", limits.silence);
             return Err(Failure::bad_request(message).with_status(408));
         };
         let Some(frame) = frame else { break };

@@ -25,7 +25,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Config, Limits};
 use crate::observe::Recorder;
@@ -34,9 +34,11 @@ use crate::relay::discover::Discovery;
 use guard::Guard;
 use running::Running;
 
-/// So long a client may take to send the head of a request; an idle connection is kept as long. Pools of clients keep theirs
-/// for up to 90 seconds, and would meet a closed one.
-const HEAD_WAIT: Duration = Duration::from_secs(120);
+/// No system has more connections.
+const CONNECTIONS_MAX: u32 = 1 << 24;
+
+/// At the end connections that are cut get that long to drop what they hold.
+const CUT_WAIT: Duration = Duration::from_secs(1);
 
 /// More header lines than this are refused.
 const HEADERS_MAX: usize = 256;
@@ -73,10 +75,18 @@ impl Gateway {
         }
     }
 
-    /// Serves connections until `stop` is done; then lets running requests finish, no longer than the limit.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    /// Serves connections until `stop` is done; then lets running requests finish, until `stop_now` is done and no longer
+    /// than the limit.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+        stop_now: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(self.limits.connections_max));
+        let places_max = u32::try_from(self.limits.connections_max).unwrap_or(u32::MAX).min(CONNECTIONS_MAX);
+        let places = Arc::new(Semaphore::new(places_max as usize));
+        let (cut, is_cut) = watch::channel(());
         let mut stop = std::pin::pin!(stop);
         loop {
             let place = Arc::clone(&places).acquire_owned();
@@ -90,8 +100,13 @@ impl Gateway {
             match connection {
                 Ok((stream, peer)) => {
                     let connection = Arc::clone(&self).connection(stream, peer, graceful.watcher());
+                    let mut is_cut = is_cut.clone();
                     tokio::spawn(async move {
-                        connection.await;
+                        tokio::select! {
+                            () = connection => {}
+                            // The sender is dropped.
+                            _ = is_cut.changed() => {}
+                        }
                         drop(place);
                     });
                 }
@@ -102,25 +117,38 @@ impl Gateway {
             }
         }
         drop(listener);
-        let limit = self.limits.shutdown;
-        if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
-            tracing::warn!("requests that still ran after {} s were cut off", limit.as_secs());
-        }
+        self.finish(graceful, stop_now).await;
+        // What still runs ends now, and its place is free then.
+        drop(cut);
+        let _ = tokio::time::timeout(CUT_WAIT, places.acquire_many(places_max)).await;
+        self.recorder.flush();
         Ok(())
+    }
+
+    /// Lets running requests finish, as long as they may.
+    async fn finish(&self, graceful: GracefulShutdown, stop_now: impl Future<Output = ()>) {
+        let limit = self.limits.shutdown;
+        let cut = tokio::select! {
+            () = graceful.shutdown() => return,
+            () = tokio::time::sleep(limit) => format!("still ran after {limit:?}"),
+            () = stop_now => "still ran at the second signal".to_owned(),
+        };
+        self.recorder.cutting();
+        tracing::warn!("requests that {cut} were cut off");
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         // Without it a small record of a stream waits for the client's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().unwrap_or(peer);
-        let header_bytes_max = self.limits.header_bytes_max;
+        let (header_bytes_max, request_head) = (self.limits.header_bytes_max, self.limits.request_head);
         let handle = service_fn(move |request| {
             let gateway = Arc::clone(&self);
             async move { Ok::<_, Infallible>(routes::handle(&gateway, request, peer, local).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_WAIT)
+            .header_read_timeout(request_head)
             .max_headers(HEADERS_MAX)
             .max_header_size(header_bytes_max)
             .serve_connection(TokioIo::new(stream), handle);

@@ -1,7 +1,7 @@
 //! Answers that the gateway writes itself, and failures in the client's dialect.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::chat::{Class, Failure, Fault, Told};
 use crate::dialect::{Dialect, Framing, Wire};
@@ -35,6 +35,11 @@ pub(super) fn failure(dialect: Dialect, failure: &Failure) -> Response<Body> {
         Some(told) => as_told(told, content_type),
         None => content(failure.status, content_type, dialect.write_error(failure)),
     };
+    for (name, value) in &failure.notes {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
     if let Some(wait) = failure.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
+use super::completion::Pending;
 use super::guard::Verdict;
 use super::reply;
 use super::{Gateway, completion, input, ollama, openai, operation};
@@ -118,7 +119,7 @@ impl Visit<'_> {
         let is_open = matches!(route, Route::Root | Route::Health);
         let who = match self.gateway.guard.identify(&self.head.headers) {
             Err(_) if is_open => String::new(),
-            Err(failure) => return reply::failure(dialect_of(route), &failure),
+            Err(failure) => return self.unauthorized(route, &failure),
             Ok(0) => self.peer.ip().to_string(),
             Ok(key) => format!("{}#{key}", self.peer.ip()),
         };
@@ -156,13 +157,25 @@ impl Visit<'_> {
     }
 
     async fn complete(&self, wire: Wire, body: Incoming, who: String) -> Response<Body> {
-        let mut open = completion::Open::new(self.gateway, Record::new(self.path, wire.dialect().name(), who));
+        let mut pending = self.pending(wire, who);
         let headers = &self.head.headers;
         let response = match input::read(headers, body, &self.gateway.limits).await {
-            Ok(body) => completion::answer(self.gateway, wire, headers, body, &mut open).await,
+            Ok(body) => completion::answer(self.gateway, wire, headers, body, &mut pending).await,
             Err(failure) => reply::failure(wire.dialect(), &failure),
         };
-        open.answered(response)
+        pending.answered(response)
+    }
+
+    fn pending(&self, wire: Wire, who: String) -> Pending {
+        Pending::new(self.gateway, Record::new(self.path, wire.dialect().name(), who))
+    }
+
+    fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
+        let refused = reply::failure(dialect_of(route), failure);
+        match route {
+            Route::Completion(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
+            _ => refused,
+        }
     }
 }
 

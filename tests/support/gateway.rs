@@ -1,7 +1,7 @@
 //! The gateway as a process, with an environment of its own.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +21,7 @@ pub struct Setup {
     env: Vec<(String, String)>,
     args: Vec<String>,
     port: u16,
+    is_port_set: bool,
 }
 
 /// The gateway in an empty folder, with nothing in its environment but a free port and a state folder.
@@ -31,7 +32,7 @@ pub fn gateway() -> Setup {
     std::fs::create_dir_all(folder.join("state")).unwrap();
     let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let state = folder.join("state").display().to_string();
-    let setup = Setup { env: Vec::new(), args: Vec::new(), port, folder };
+    let setup = Setup { env: Vec::new(), args: Vec::new(), port, is_port_set: true, folder };
     // Nobody listens on port 1: an Ollama of the developer's own machine must not join in.
     setup.env("OLLAMA_BASE_URL", "http://127.0.0.1:1").env("POLYLLAMA_STATE_DIR", &state)
 }
@@ -48,6 +49,12 @@ impl Setup {
     pub fn on_port(mut self, port: u16) -> Setup {
         self.port = port;
         self
+    }
+
+    /// Without a port in its environment; it is asked at this one.
+    pub fn without_port(mut self, expected: u16) -> Setup {
+        self.is_port_set = false;
+        self.on_port(expected)
     }
 
     /// With a file in the working folder.
@@ -83,12 +90,7 @@ impl Setup {
     /// Starts it and waits until it answers.
     pub fn start(self) -> Gateway {
         let mut gateway = self.spawn();
-        wait_for("the gateway to answer", || {
-            if let Some(status) = gateway.child.try_wait().unwrap() {
-                panic!("the gateway ended with {status}: {}", gateway.output());
-            }
-            gateway.try_send(&Asked::new("GET", "/healthz")).filter(|answer| answer.status == 200)
-        });
+        gateway.wait_until_up();
         gateway
     }
 
@@ -104,14 +106,16 @@ impl Setup {
     /// Runs a command of it to its end: exit status and all that it printed.
     pub fn run(self) -> (ExitStatus, String) {
         let mut gateway = self.spawn();
-        let status = wait_for("the command to end", || gateway.child.try_wait().unwrap());
-        gateway.readers.drain(..).for_each(|reader| reader.join().unwrap());
+        let status = gateway.ended();
         (status, gateway.output())
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_polyllama"));
-        command.env_clear().env("PORT", self.port.to_string()).env("HOME", &self.folder);
+        command.env_clear().env("HOME", &self.folder);
+        if self.is_port_set {
+            command.env("PORT", self.port.to_string());
+        }
         command.envs(self.env.iter().cloned()).args(&self.args).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -185,11 +189,47 @@ impl Gateway {
         rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect()
     }
 
+    /// Waits until it answers.
+    pub fn wait_until_up(&mut self) {
+        wait_for("the gateway to answer", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the gateway ended with {status}: {}", self.output());
+            }
+            self.try_send(&Asked::new("GET", "/healthz")).filter(|answer| answer.status == 200)
+        });
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket
+    }
+
+    /// Waits until it has printed a line with this in it, and gives the line.
+    pub fn line_with(&self, text: &str) -> String {
+        let find = || self.output().lines().find(|line| line.contains(text)).map(str::to_owned);
+        wait_for(&format!("a line with {text:?}"), find)
+    }
+
+    /// Sends it a signal, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        let told = Command::new("kill").args(["-s", name]).arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits for its end, and for all that it printed.
+    pub fn ended(&mut self) -> ExitStatus {
+        let status = wait_for("the gateway to end", || self.child.try_wait().unwrap());
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+        status
+    }
+
     /// Tells it to end, as the system would, and waits for that.
     pub fn terminate(&mut self) -> ExitStatus {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(told.success());
-        wait_for("the gateway to end", || self.child.try_wait().unwrap())
+        self.signal("TERM");
+        self.ended()
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use serde_json::Value;
 
 /// Names in lower case, in their order.
-pub(super) type Headers = Vec<(String, String)>;
+pub type Headers = Vec<(String, String)>;
 
 /// A request to the gateway, built up and then sent.
 #[derive(Debug, Clone)]
@@ -35,6 +35,11 @@ impl Asked {
         self
     }
 
+    /// The bytes on the wire, for a connection that stays open.
+    pub fn to_bytes(&self, port: u16) -> Vec<u8> {
+        [self.head(port).as_bytes(), b"\r\n", &self.body].concat()
+    }
+
     fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
     }
@@ -50,7 +55,7 @@ impl Asked {
         if !self.has("content-length") && (!self.body.is_empty() || self.method == "POST") {
             head += &format!("content-length: {}\r\n", self.body.len());
         }
-        head + "connection: close\r\n\r\n"
+        head
     }
 }
 
@@ -115,19 +120,28 @@ pub fn send(port: u16, asked: &Asked) -> io::Result<Answer> {
     let mut socket = TcpStream::connect(("127.0.0.1", port))?;
     socket.set_read_timeout(Some(super::PATIENCE))?;
     socket.set_nodelay(true)?;
-    let mut bytes = asked.head(port).into_bytes();
-    bytes.extend_from_slice(&asked.body);
+    let bytes = asked.clone().header("connection", "close").to_bytes(port);
     // A server may refuse a large body before it has read it all: what it answered counts.
     let sent = socket.write_all(&bytes);
-    let mut reader = BufReader::new(socket);
-    let Some((start, headers)) = read_head(&mut reader)? else {
-        sent?;
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    };
-    let status = start.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-    let no_body = asked.method == "HEAD" || status == 204 || status == 304;
-    let (body, is_complete) = if no_body { (Vec::new(), true) } else { read_answer_body(&mut reader, &headers) };
+    let answer = read_answer(&mut BufReader::new(socket), asked.method == "HEAD");
+    match (sent, answer) {
+        (Err(unsent), Err(_)) => Err(unsent),
+        (_, answer) => answer,
+    }
+}
+
+/// The next answer on a connection; one to HEAD has no body.
+pub fn read_answer(reader: &mut impl BufRead, is_to_head: bool) -> io::Result<Answer> {
+    let (status, headers) = read_answer_head(reader)?;
+    let no_body = is_to_head || status < 200 || status == 204 || status == 304;
+    let (body, is_complete) = if no_body { (Vec::new(), true) } else { read_answer_body(reader, &headers) };
     Ok(Answer { status, headers, body, is_complete })
+}
+
+/// Status and headers of the next answer on a connection.
+pub fn read_answer_head(reader: &mut impl BufRead) -> io::Result<(u16, Headers)> {
+    let Some((start, headers)) = read_head(reader)? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
+    Ok((start.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0), headers))
 }
 
 /// First line and headers, names in lower case; `None` where the peer closed before them.

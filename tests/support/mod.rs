@@ -15,9 +15,9 @@ mod told;
 mod upstream;
 
 pub use gateway::{Gateway, Setup, gateway};
-pub use http::{Answer, Asked, send};
+pub use http::{Answer, Asked, Headers, read_answer, read_answer_head, send};
 pub use told::{Client, Told, call};
-pub use upstream::{Seen, Step, Upstream, close, hang, reply, status, stream, text, upstream};
+pub use upstream::{Gate, Seen, Step, Upstream, close, hang, held, reply, status, stream, text, upstream};
 
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -71,10 +73,39 @@ pub enum Step {
         /// The connection breaks after the last chunk, without the end that HTTP wants.
         is_cut: bool,
     },
+    /// Answers 200 and the first part of a chunked body; the rest follows when the gate opens.
+    Held {
+        /// Of the body.
+        content_type: String,
+        /// Goes out at once.
+        before: Vec<u8>,
+        /// What the rest waits for.
+        gate: Gate,
+        /// The rest.
+        after: Vec<u8>,
+    },
     /// Reads the request and never answers.
     Hang,
     /// Closes the connection without an answer.
     Close,
+}
+
+/// What a held stream waits for.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// Lets all streams go on that wait for it.
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A stream that stops in the middle until the gate opens.
+pub fn held(before: &str, gate: &Gate, after: &str) -> Step {
+    let content_type = if before.starts_with('{') { "application/x-ndjson" } else { "text/event-stream" };
+    let (before, after) = (before.as_bytes().to_vec(), after.as_bytes().to_vec());
+    Step::Held { content_type: content_type.to_owned(), before, gate: gate.clone(), after }
 }
 
 /// A 200 with JSON.
@@ -147,6 +178,7 @@ type Script = Box<dyn Fn(&Seen) -> Step + Send + Sync>;
 #[derive(Default)]
 struct State {
     seen: Vec<Seen>,
+    left: usize,
     steps: VecDeque<Step>,
     script: Option<Arc<Script>>,
     models: Vec<String>,
@@ -246,6 +278,16 @@ impl Upstream {
         self.seen().pop().expect("the provider was asked nothing")
     }
 
+    /// So many requests were given up by whoever sent them while the provider still held its answer.
+    pub fn left(&self) -> usize {
+        self.state.lock().unwrap().left
+    }
+
+    /// The port alone.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The keys of [`Upstream::seen`], in order.
     pub fn keys_seen(&self) -> Vec<String> {
         self.seen().iter().map(|seen| seen.key().unwrap_or("").to_owned()).collect()
@@ -276,7 +318,7 @@ fn serve(socket: TcpStream, state: &Mutex<State>) {
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let seen = Seen { method, path, headers, body, before_on_connection };
         let step = next_step(&seen, state);
-        if !perform(&mut writer, &step).unwrap_or(false) {
+        if !perform(&mut writer, &step, state).unwrap_or(false) {
             let _ = writer.shutdown(Shutdown::Both);
             return;
         }
@@ -307,7 +349,7 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
 }
 
 /// Does it; `false` when the connection is over.
-fn perform(out: &mut TcpStream, step: &Step) -> io::Result<bool> {
+fn perform(out: &mut TcpStream, step: &Step, state: &Mutex<State>) -> io::Result<bool> {
     match step {
         Step::Whole { status, headers, content_type, body } => {
             let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-type: {content_type}\r\n");
@@ -331,13 +373,37 @@ fn perform(out: &mut TcpStream, step: &Step) -> io::Result<bool> {
             out.write_all(b"0\r\n\r\n")?;
             Ok(true)
         }
+        Step::Held { content_type, before, gate, after } => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n");
+            out.write_all(&[head.as_bytes(), format!("{:x}\r\n", before.len()).as_bytes(), before, b"\r\n"].concat())?;
+            if !waits(out, gate)? {
+                state.lock().unwrap().left += 1;
+                return Ok(false);
+            }
+            out.write_all(&[format!("{:x}\r\n", after.len()).as_bytes(), after, b"\r\n0\r\n\r\n"].concat())?;
+            Ok(true)
+        }
         Step::Hang => {
             // Until the gateway gives up and closes: a read then ends.
             let _ = io::Read::read(out, &mut [0; 1]);
+            state.lock().unwrap().left += 1;
             Ok(false)
         }
         Step::Close => Ok(false),
     }
+}
+
+/// Waits until the gate is open; `false` when the peer closed before.
+fn waits(socket: &mut TcpStream, gate: &Gate) -> io::Result<bool> {
+    socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+    while !gate.0.load(Ordering::Relaxed) {
+        match io::Read::read(socket, &mut [0; 1]) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            _ => return Ok(false),
+        }
+    }
+    socket.set_read_timeout(None)?;
+    Ok(true)
 }
 
 /// The list of models in the dialect whose path was asked for.
