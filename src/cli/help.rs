@@ -12,6 +12,49 @@ pub(super) fn command() -> Command {
     Cli::command().after_long_help(after()).after_help("`polyllama --help` says more: examples, variables, files.")
 }
 
+/// A script that completes polyllama's command line in this shell.
+pub(super) fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "polyllama", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The manual page, in roff: one page for all commands, with the long help as it stands.
+pub(super) fn man() -> std::io::Result<String> {
+    let command = Cli::command();
+    let man = clap_mangen::Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let mut page = String::from_utf8_lossy(&page).into_owned();
+    page.push_str(".SH COMMANDS\n");
+    for sub in command.get_subcommands() {
+        page.push_str(&man_of(sub)?);
+    }
+    page.push_str(&format!(".SH EXAMPLES, VARIABLES, FILES\n.nf\n{}.fi\n", roff(&after())));
+    Ok(page)
+}
+
+/// A command's part of the manual page.
+fn man_of(command: &Command) -> std::io::Result<String> {
+    let mut options = Vec::new();
+    // Its heading is a whole section's.
+    clap_mangen::Man::new(command.clone().disable_help_flag(true)).render_options_section(&mut options)?;
+    let options = String::from_utf8_lossy(&options);
+    let options = options.split_once(".SH OPTIONS\n").map_or("", |(_, options)| options);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    Ok(format!(".SS polyllama {}\n{}\n{options}", command.get_name(), roff(&about)))
+}
+
+/// Text for roff, line by line.
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    let line = |line: &str| format!("{}{line}\n", if line.starts_with('.') { "\\&" } else { "" });
+    escaped.lines().map(line).collect()
+}
+
 const EXAMPLES: &str = "\
 Examples:
   polyllama                          serve on 127.0.0.1, port 11434 (5005 where Ollama has that)
@@ -19,6 +62,7 @@ Examples:
   polyllama check                    try every provider and key
   polyllama config                   what is in force, and where it came from
   polyllama config --example > polyllama.toml
+  polyllama setup zed --write        tell Zed where polyllama is; `polyllama setup` lists the tools
 
   curl http://localhost:11434/api/chat \\
        -d '{\"model\":\"gpt4\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'

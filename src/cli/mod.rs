@@ -6,6 +6,7 @@ mod help;
 mod key_files;
 pub mod models;
 mod serve;
+mod setup;
 mod table;
 
 use std::path::PathBuf;
@@ -55,6 +56,15 @@ enum Command {
     Check,
     /// Print the effective values and where each came from, secrets masked
     Config(config::Options),
+    /// Tell another tool where polyllama is: print the settings, make them (--write) or take them back (--undo)
+    Setup(setup::Options),
+    /// Print a shell's completions for polyllama
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff
+    Man,
 }
 
 /// What discovery learned of a provider.
@@ -93,8 +103,14 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    if let Some(Command::Config(config::Options { example: true })) = cli.command {
-        return out(config::EXAMPLE, true);
+    // These need no configuration, and work where it is wrong.
+    match cli.command {
+        Some(Command::Config(config::Options { example: true })) => return out(config::EXAMPLE, true),
+        Some(Command::Completions { shell }) => return out(&help::completions(shell), true),
+        Some(Command::Man) => {
+            return help::man().map_or_else(|error| fail(&error.to_string(), 1), |page| out(&page, true));
+        }
+        _ => {}
     }
     match Config::load(&cli.shared.flags(), Environment::of_process()) {
         Ok(config) => run(cli.command.unwrap_or(Command::Serve), config, cli.shared.flags()),
@@ -127,6 +143,11 @@ fn run(command: Command, config: Config, flags: Flags) -> ExitCode {
         Command::Models(options) => wait(models::run(config, options)).map(|text| out(&text, true)),
         Command::Check => wait(check::run(config)).map(|(text, is_broken)| out(&text, !is_broken)),
         Command::Config(_) => Ok(out(&config::print(&config), true)),
+        Command::Setup(options) => {
+            setup::run(&config, &Environment::of_process(), &options).map(|text| out(&text, true))
+        }
+        Command::Completions { shell } => Ok(out(&help::completions(shell), true)),
+        Command::Man => help::man().map(|page| out(&page, true)).map_err(Into::into),
     };
     done.unwrap_or_else(|error| fail(&format!("{error:#}"), 1))
 }

@@ -70,13 +70,13 @@ impl Environment {
     }
 
     /// The user's folder of this kind by the XDG base directory specification: `variable`, else `below` the home folder.
-    pub(super) fn user_folder(&self, variable: &str, below: &str) -> Option<PathBuf> {
+    pub(crate) fn user_folder(&self, variable: &str, below: &str) -> Option<PathBuf> {
         let absolute = |name: &str| self.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute(variable).or_else(|| Some(absolute("HOME").or_else(|| absolute("USERPROFILE"))?.join(below)))
     }
 
     /// Is there a program of this name on `PATH`?
-    pub(super) fn has_program(&self, name: &str) -> bool {
+    pub(crate) fn has_program(&self, name: &str) -> bool {
         let Some(path) = self.get("PATH") else { return false };
         let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         std::env::split_paths(path).any(|folder| folder.join(&file).is_file())
