@@ -220,7 +220,7 @@ fn a_line_for_each_request_tells_people_what_happened() {
     for line in [lines[0], lines[1], lines[3]] {
         assert!(line.contains("tokens=7+5") && line.contains("first="), "{line}");
     }
-    assert!(lines[..2].iter().any(|line| line.contains("attempts=2 failed=KeyDead")), "{lines:?}");
+    assert!(lines[..2].iter().any(|line| line.contains("attempts=2 failed=key_dead")), "{lines:?}");
     assert!(lines[3].contains("dropped=1"), "{}", lines[3]);
 }
 
@@ -248,7 +248,7 @@ fn and_machines() {
     assert_eq!(told("used"), [json!("openai:m"), json!("openai:m"), json!(""), json!("openai:m")]);
     assert_eq!(told("dropped_parameters"), [json!(0), json!(0), json!(0), json!(1)]);
     let reasons: Vec<Value> = told("reasons").into_iter().flat_map(|r| r.as_array().cloned().unwrap()).collect();
-    assert_eq!(reasons, [json!("KeyDead")], "the refused key was tried once");
+    assert_eq!(reasons, [json!("key_dead")], "the refused key was tried once");
     assert_eq!(told("attempts").iter().filter_map(Value::as_u64).sum::<u64>(), 4);
     for line in [lines[0], lines[1], lines[3]] {
         assert_eq!((&line["prompt_tokens"], &line["completion_tokens"]), (&json!(7), &json!(5)), "{line}");

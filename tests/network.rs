@@ -352,7 +352,7 @@ fn silence_in_the_midst_of_a_stream_is_told_in_its_own_form() {
     }
     assert_eq!(up.seen().len(), 4, "nothing is sent twice once content has left");
     let line = gw.line_with("/api/generate");
-    assert!(line.contains(" broken ") && line.contains("failed=Timeout"), "{line}");
+    assert!(line.contains(" broken ") && line.contains("failed=timeout"), "{line}");
 }
 
 #[test]
