@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::upstream;
-use crate::chat::Failure;
+use crate::chat::{Class, Failure};
 use crate::dialect::Framing;
 
 /// So many blanks are read in search of a first byte; some providers send them to keep the connection.
@@ -34,6 +34,18 @@ impl Source {
             Some(seen) => seen.map(Some),
             None => upstream::next(&mut self.body, self.silence).await,
         }
+    }
+
+    /// All that is left, up to a limit.
+    pub(super) async fn collect(&mut self, bytes_max: usize) -> Result<Bytes, Failure> {
+        let mut whole = BytesMut::new();
+        while let Some(bytes) = self.next().await? {
+            whole.extend_from_slice(&bytes);
+            if whole.len() > bytes_max {
+                return Err(Failure::new(Class::BadAnswer, format!("its answer is larger than {bytes_max} bytes")));
+            }
+        }
+        Ok(whole.freeze())
     }
 
     /// Is it one JSON value, a page or a text, rather than a stream? The first byte that is no blank tells it where it can,
