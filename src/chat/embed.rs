@@ -62,7 +62,8 @@ pub enum Vector {
 impl Vector {
     /// A vector from an array of numbers; `None` when it is something else.
     pub fn read(value: Value<'_>) -> Option<Vector> {
-        let is_vector = value.kind() == Kind::Array && value.items().all(|item| item.kind() == Kind::Number);
+        let is_number = |item: Value<'_>| item.as_str().parse::<f32>().is_ok_and(f32::is_finite);
+        let is_vector = value.kind() == Kind::Array && value.items().all(is_number);
         is_vector.then(|| Vector::Told(value.to_json()))
     }
 
@@ -83,11 +84,11 @@ impl Vector {
     }
 }
 
-/// The vector at length 1. One of zeros stays as it is.
+/// The vector at length 1; reckoned in 64 bits, so that one of that length keeps its digits. One of zeros stays as it is.
 pub fn unit(floats: &[f32]) -> Vec<f32> {
-    let square: f32 = floats.iter().map(|float| float * float).sum();
-    let factor = (1.0 / f64::from(square).sqrt().max(1e-12)) as f32;
-    floats.iter().map(|float| float * factor).collect()
+    let square: f64 = floats.iter().map(|float| f64::from(*float).powi(2)).sum();
+    let length = square.sqrt().max(1e-12);
+    floats.iter().map(|float| (f64::from(*float) / length) as f32).collect()
 }
 
 impl Embedded {
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_numbers_make_a_vector() {
-        for wrong in ["[1,\"2\"]", "[null]", "{}", "\"AAAA\"", "7"] {
+        for wrong in ["[1,\"2\"]", "[null]", "[1e99]", "{}", "\"AAAA\"", "7"] {
             assert!(Vector::read(Json::known(wrong).value()).is_none(), "{wrong}");
         }
         assert_eq!(told("[1e-3,-2]").floats().as_ref(), [0.001, -2.0]);

@@ -160,9 +160,6 @@ pub fn write_old_answer(answer: &Embedded) -> Vec<u8> {
 /// A float as Go writes it: `plain`, its shortest digits, or with an exponent where it is very small or very large.
 fn digits<F: Copy + Into<f64> + std::fmt::LowerExp>(plain: &str, float: F) -> String {
     let size = float.into().abs();
-    if !size.is_finite() {
-        return "0".to_owned();
-    }
     if size == 0.0 || (1e-6..1e21).contains(&size) {
         return plain.to_owned();
     }

@@ -119,8 +119,9 @@ pub fn read_answer(body: &Json) -> Result<Embedded, Failure> {
 fn read_vector(value: Value<'_>) -> Option<Vector> {
     let Some(packed) = value.string() else { return Vector::read(value) };
     let bytes = STANDARD.decode(packed.as_bytes()).ok()?;
-    let (floats, rest) = bytes.as_chunks::<4>();
-    rest.is_empty().then(|| Vector::Made(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
+    let (packed, rest) = bytes.as_chunks::<4>();
+    let floats: Vec<f32> = packed.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    (rest.is_empty() && floats.iter().all(|float| float.is_finite())).then_some(Vector::Made(floats))
 }
 
 /// An answer: digits as the provider told them, or base64.
@@ -236,7 +237,15 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_a_failure() {
-        for body in [r#"{"data":[{"embedding":"AAA="}]}"#, r#"{"data":[{}]}"#, "{}", "[]", r#"{"data":7}"#] {
+        // Two bytes too few, and no number.
+        for body in [
+            r#"{"data":[{"embedding":"AAA="}]}"#,
+            r#"{"data":[{"embedding":"AADAfw=="}]}"#,
+            r#"{"data":[{}]}"#,
+            "{}",
+            "[]",
+            r#"{"data":7}"#,
+        ] {
             assert_eq!(read_answer(&Json::known(body)).unwrap_err().class, Class::BadAnswer, "{body}");
         }
         let told = read_answer(&Json::known(r#"{"error":{"message":"no such luck"}}"#)).unwrap_err();
