@@ -338,6 +338,19 @@ fn a_providers_error_is_told_and_answers_that_are_none_are_tried_again() {
     assert_eq!(up.seen().len(), 0);
 }
 
+/// Older models of Google's count nothing; clients divide by it.
+#[test]
+fn what_nobody_counted_is_estimated() {
+    let up = upstream().models(&["embedding-001"]).answers(|_| reply(json!({"embeddings": [{"values": [0.5]}]})));
+    let gw = gateway().provider("google", &up, &["k"]).start();
+    for (input, want) in [("x", 1), ("sixteen letters!", 4)] {
+        let answer = gw.post("/api/embed", &json!({"model": "google:embedding-001", "input": input}));
+        assert_eq!(answer.json()["prompt_eval_count"], want, "{}", answer.text());
+        let text = answer.text();
+        assert!(text.contains("\"embeddings\":[[1]],\"total_duration\":") && !text.contains("load_duration"), "{text}");
+    }
+}
+
 /// Ollama's clients find embedding models by this.
 #[test]
 fn embedding_models_are_listed_as_such() {

@@ -129,5 +129,9 @@ data: {"choices":[{"delta":{},"finish_reason": "stop"}]}"#;
         let line = br#"{"done":true,"prompt_eval_count":5,"prompt_eval_duration":9,"eval_count":7,"eval_duration":8}"#;
         let usage = counts(line, Wire::OllamaChat).unwrap();
         assert_eq!((usage.prompt, usage.completion), (Some(5), Some(7)));
+        let vectors = br#"{"model":"m1","embeddings":[[0.5]],"prompt_eval_count":8}"#;
+        assert_eq!(counts(vectors, Wire::OllamaEmbed).unwrap().prompt, Some(8));
+        let vectors = br#"{"data":[{"embedding":[0.5]}],"usage":{"prompt_tokens":9,"total_tokens":9}}"#;
+        assert_eq!(counts(vectors, Wire::OpenAiEmbeddings).unwrap().prompt, Some(9));
     }
 }
