@@ -10,11 +10,24 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use support::{Answer, Asked, Gateway, Setup, Step, Upstream, gateway, recorded, reply, stream, upstream};
+use support::{Answer, Asked, Gateway, Setup, Step, Upstream, gateway, recorded, reply, status, stream, upstream};
 
-const ROUTES: [&str; 8] =
-    ["/", "/api/version", "/api/tags", "/api/ps", "/api/show", "/api/chat", "/api/generate", "/api/nosuch"];
+const ROUTES: [&str; 11] = [
+    "/",
+    "/api/version",
+    "/api/tags",
+    "/api/ps",
+    "/api/show",
+    "/api/chat",
+    "/api/generate",
+    "/api/embed",
+    "/api/embeddings",
+    "/v1/embeddings",
+    "/api/nosuch",
+];
 
 /// A recorded exchange.
 struct Case {
@@ -72,6 +85,9 @@ impl Case {
     /// What a real Ollama says to it: the recorded answer.
     fn step(&self) -> Step {
         let content_type = self.header("content-type").unwrap_or("text/plain").to_owned();
+        if let ("/v1/embeddings", Ok(body)) = (self.path(), serde_json::from_str(self.body())) {
+            return status(self.status(), natively(&body));
+        }
         if self.status() == 200 && self.header("transfer-encoding").is_some() {
             return Step::Stream { content_type, chunks: vec![self.body().into()], is_cut: false };
         }
@@ -86,6 +102,19 @@ impl Case {
     fn origins(&self) -> Option<&str> {
         self.note.strip_prefix("OLLAMA_ORIGINS=").map(|note| note.split(' ').next().unwrap_or_default())
     }
+}
+
+/// An answer of `/v1/embeddings` as `/api/embed` says the same: the gateway asks there.
+fn natively(body: &Value) -> Value {
+    let Some(rows) = body["data"].as_array() else { return json!({"error": body["error"]["message"]}) };
+    let floats = |packed: &str| -> Value {
+        let bytes = STANDARD.decode(packed).unwrap();
+        bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+    };
+    let vector = |row: &Value| row["embedding"].as_str().map_or_else(|| row["embedding"].clone(), floats);
+    let vectors: Vec<Value> = rows.iter().map(vector).collect();
+    json!({"model": body["model"], "embeddings": vectors, "total_duration": 9, "load_duration": 4,
+           "prompt_eval_count": body["usage"]["prompt_tokens"]})
 }
 
 /// Headers whose values are part of the promise.
@@ -324,6 +353,11 @@ fn over_a_cloud_provider() {
     let up = upstream().models(&names).answers(|seen| {
         let usage = json!({"prompt_tokens": 14, "completion_tokens": 5, "total_tokens": 19});
         let body = seen.json();
+        if seen.path.ends_with("/embeddings") {
+            let row = |(index, _): (usize, &Value)| json!({"object": "embedding", "index": index, "embedding": [0.1, -0.2, 0.3, 0.4]});
+            let rows: Vec<Value> = body["input"].as_array().unwrap_or(&vec![json!("")]).iter().enumerate().map(row).collect();
+            return reply(json!({"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": 4, "total_tokens": 4}}));
+        }
         let has_limit = body["max_tokens"].is_number() || body["max_completion_tokens"].is_number();
         let finish = if has_limit { "length" } else { "stop" };
         if !seen.wants_stream() {
@@ -342,10 +376,13 @@ fn over_a_cloud_provider() {
     let cases = cases();
     let makes_sense = |case: &&Case| {
         // What the recorded model said is not asked of a cloud: thoughts, calls and failures have stories elsewhere.
-        let is_scripted = case.name.starts_with("scripted-");
+        let is_scripted = case.name.starts_with("scripted-") && !case.name.contains("-embed");
         // Lists and details are of other models: they have a story of their own too.
         let is_list = ["/api/tags", "/api/ps", "/api/show"].contains(&case.path()) && case.status() == 200;
+        // Here embeddings of OpenAI's face pass: the answer is the provider's own.
+        let passes = case.path().starts_with("/v1/");
         !is_scripted
+            && !passes
             && !is_list
             && !case.needs_other_server()
             && case.model().is_none_or(|model| !model.contains("cloud"))

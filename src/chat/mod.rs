@@ -6,11 +6,13 @@
 //! This module depends on [`crate::json`] alone and knows no dialect, provider, socket or clock.
 
 mod answer;
+mod embed;
 mod failure;
 pub mod opaque;
 mod request;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
+pub use embed::{EmbedRequest, Embedded, Encoding, Input, Vector, unit};
 pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
     Effort, Extra, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,

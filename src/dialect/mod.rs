@@ -4,7 +4,7 @@
 //! of providers, sockets or HTTP; what differs between providers of one dialect reaches it as [`Quirks`].
 //!
 //! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
-//! encoder, small state machines), `error`, `models`.
+//! encoder, small state machines), `embed` (requests and answers of embeddings), `error`, `models`.
 
 pub mod error_body;
 pub mod framing;
@@ -18,7 +18,7 @@ pub mod quirks;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::chat::{Answer, Event, Failure, Request};
+use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request};
 use crate::json::Json;
 pub use framing::{Framer, Framing, Record};
 pub use quirks::Quirks;
@@ -48,6 +48,14 @@ pub enum Wire {
     OpenAiCompletions,
     /// `:generateContent` and `:streamGenerateContent`
     Gemini,
+    /// `/api/embed`
+    OllamaEmbed,
+    /// `/api/embeddings`, Ollama's older form
+    OllamaEmbeddings,
+    /// `/v1/embeddings`
+    OpenAiEmbeddings,
+    /// `:batchEmbedContents`
+    GeminiEmbed,
 }
 
 /// What is asked for, whatever the wire.
@@ -58,6 +66,8 @@ pub enum Operation {
     Chat,
     /// Completing a prompt.
     Complete,
+    /// Turning texts into vectors.
+    Embed,
 }
 
 /// A request in a wire's form.
@@ -80,6 +90,8 @@ pub struct Reply {
     pub stream_usage: bool,
     /// OpenAI's legacy completions: text to repeat before the answer.
     pub echo: Option<String>,
+    /// How vectors are wanted.
+    pub encoding: Encoding,
 }
 
 /// Reads a stream's records into events.
@@ -137,9 +149,12 @@ impl Dialect {
         match (self, operation) {
             (Dialect::Ollama, Operation::Chat) => Wire::OllamaChat,
             (Dialect::Ollama, Operation::Complete) => Wire::OllamaGenerate,
+            (Dialect::Ollama, Operation::Embed) => Wire::OllamaEmbed,
             (Dialect::OpenAi, Operation::Chat) => Wire::OpenAiChat,
             (Dialect::OpenAi, Operation::Complete) => Wire::OpenAiCompletions,
-            (Dialect::Gemini, _) => Wire::Gemini,
+            (Dialect::OpenAi, Operation::Embed) => Wire::OpenAiEmbeddings,
+            (Dialect::Gemini, Operation::Embed) => Wire::GeminiEmbed,
+            (Dialect::Gemini, Operation::Chat | Operation::Complete) => Wire::Gemini,
         }
     }
 
@@ -166,9 +181,9 @@ impl Wire {
     /// The language it belongs to.
     pub fn dialect(self) -> Dialect {
         match self {
-            Wire::OllamaChat | Wire::OllamaGenerate => Dialect::Ollama,
-            Wire::OpenAiChat | Wire::OpenAiCompletions => Dialect::OpenAi,
-            Wire::Gemini => Dialect::Gemini,
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => Dialect::Ollama,
+            Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => Dialect::OpenAi,
+            Wire::Gemini | Wire::GeminiEmbed => Dialect::Gemini,
         }
     }
 
@@ -177,14 +192,15 @@ impl Wire {
         match self {
             Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini => Operation::Chat,
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Operation::Embed,
         }
     }
 
     /// How its streams are cut into records.
     pub fn framing(self) -> Framing {
-        match self {
-            Wire::OllamaChat | Wire::OllamaGenerate => Framing::Ndjson,
-            Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => Framing::Sse,
+        match self.dialect() {
+            Dialect::Ollama => Framing::Ndjson,
+            Dialect::OpenAi | Dialect::Gemini => Framing::Sse,
         }
     }
 
@@ -196,6 +212,10 @@ impl Wire {
             Wire::OpenAiChat => "/chat/completions".to_owned(),
             Wire::OpenAiCompletions => "/completions".to_owned(),
             Wire::Gemini => gemini::path(model, stream),
+            Wire::OllamaEmbed => "/api/embed".to_owned(),
+            Wire::OllamaEmbeddings => "/api/embeddings".to_owned(),
+            Wire::OpenAiEmbeddings => "/embeddings".to_owned(),
+            Wire::GeminiEmbed => gemini::embed::path(model),
         }
     }
 
@@ -216,7 +236,8 @@ impl Wire {
             Wire::OllamaGenerate => ollama::request::read_generate(body),
             Wire::OpenAiChat => openai::request::read_chat(body),
             Wire::OpenAiCompletions => openai::request::read_completions(body),
-            Wire::Gemini => Err(Failure::bad_request("requests in Gemini's dialect are not served yet")),
+            Wire::Gemini => Err(not_served()),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
         }
     }
 
@@ -228,17 +249,69 @@ impl Wire {
             Wire::OpenAiChat => openai::request::write_chat(request, quirks),
             Wire::OpenAiCompletions => openai::request::write_completions(request, quirks),
             Wire::Gemini => gemini::request::write(request, quirks),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
+        }
+    }
+
+    /// Reads a client's request for embeddings.
+    pub fn read_embed(self, body: &Bytes) -> Result<EmbedRequest, Failure> {
+        match self {
+            Wire::OllamaEmbed => ollama::embed::read_request(body),
+            Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
+            Wire::OpenAiEmbeddings => openai::embed::read_request(body),
+            Wire::GeminiEmbed => Err(not_served()),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
+                Err(misread())
+            }
+        }
+    }
+
+    /// Writes a request for the embeddings of `inputs`, which are some of the request's. Fails where they can't be expressed.
+    pub fn write_embed(self, request: &EmbedRequest, inputs: &[Input]) -> Result<Written, Failure> {
+        match self {
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::write_request(request, inputs),
+            Wire::OpenAiEmbeddings => openai::embed::write_request(request, inputs),
+            Wire::GeminiEmbed => gemini::embed::write_request(request, inputs),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
+                Err(misread())
+            }
+        }
+    }
+
+    /// Reads a provider's vectors.
+    pub fn read_embedded(self, body: &Json) -> Result<Embedded, Failure> {
+        match self {
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::read_answer(body),
+            Wire::OpenAiEmbeddings => openai::embed::read_answer(body),
+            Wire::GeminiEmbed => gemini::embed::read_answer(body),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
+                Err(misread())
+            }
+        }
+    }
+
+    /// Writes vectors for a client.
+    pub fn write_embedded(self, answer: &Embedded, reply: &Reply, now: Timestamp) -> Vec<u8> {
+        match self {
+            Wire::OllamaEmbed => ollama::embed::write_answer(answer, reply, now),
+            Wire::OllamaEmbeddings => ollama::embed::write_old_answer(answer),
+            Wire::OpenAiEmbeddings => openai::embed::write_answer(answer, reply),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
+            Wire::Gemini | Wire::GeminiEmbed => Vec::new(),
         }
     }
 
     /// Reads a provider's whole answer into the events that a stream of it would have been. One that is no answer of this
-    /// wire gives an [`Event::Failure`].
+    /// wire gives an [`Event::Failure`]. Vectors are no events: of them only a failure is told.
     pub fn read_answer(self, body: &Json, events: &mut Vec<Event>) {
         match self {
             Wire::OllamaChat | Wire::OllamaGenerate => ollama::answer::read(body, events),
             Wire::OpenAiChat => openai::answer::read_chat(body, events),
             Wire::OpenAiCompletions => openai::answer::read_completions(body, events),
             Wire::Gemini => gemini::answer::read(body, events),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => {
+                events.extend(self.read_embedded(body).err().map(Event::Failure));
+            }
         }
     }
 
@@ -250,20 +323,23 @@ impl Wire {
             Wire::OpenAiChat => openai::answer::write_chat(answer, reply),
             Wire::OpenAiCompletions => openai::answer::write_completions(answer, reply),
             Wire::Gemini => Vec::new(),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Vec::new(),
         }
     }
 
-    /// A reader of a provider's stream.
+    /// A reader of a provider's stream. Embeddings never stream; what the dialect reads of a conversation stands for them.
     pub fn decoder(self) -> Box<dyn Decoder> {
         match self {
-            Wire::OllamaChat | Wire::OllamaGenerate => Box::new(ollama::stream::Decoder::default()),
-            Wire::OpenAiChat => Box::new(openai::stream::ChatDecoder::default()),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
+                Box::new(ollama::stream::Decoder::default())
+            }
+            Wire::OpenAiChat | Wire::OpenAiEmbeddings => Box::new(openai::stream::ChatDecoder::default()),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsDecoder::default()),
-            Wire::Gemini => Box::new(gemini::stream::Decoder::default()),
+            Wire::Gemini | Wire::GeminiEmbed => Box::new(gemini::stream::Decoder::default()),
         }
     }
 
-    /// A writer of a client's stream; `None` where clients of this wire are not served.
+    /// A writer of a client's stream; `None` where clients of this wire are not served, or never with a stream.
     pub fn encoder(self, reply: Reply) -> Option<Box<dyn Encoder>> {
         Some(match self {
             Wire::OllamaChat => Box::new(ollama::stream::ChatEncoder::new(reply)),
@@ -271,6 +347,16 @@ impl Wire {
             Wire::OpenAiChat => Box::new(openai::stream::ChatEncoder::new(reply)),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsEncoder::new(reply)),
             Wire::Gemini => return None,
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => return None,
         })
     }
+}
+
+fn not_served() -> Failure {
+    Failure::bad_request("requests in Gemini's dialect are not served yet")
+}
+
+/// Vectors asked of a wire for conversations, or the other way round.
+fn misread() -> Failure {
+    Failure::new(Class::Internal, "this wire serves another operation")
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::credentials::{Credential, Pool};
 use super::entry::{Built, Entry, EntryError, SwitchedOn};
-use super::places::Place;
+use super::places::{Place, usual_batch};
 use super::rules::Rules;
 use super::{Auth, Provider};
 
@@ -219,6 +219,7 @@ impl Entry {
             check_path: self.check_path.clone(),
             include: glob_set(prefix, &self.include)?,
             exclude: glob_set(prefix, &self.exclude)?,
+            embed_batch_max: self.embed_batch_max.map(usize::from).or(usual_batch(self.first_dialect())),
             way: self.face,
             rules: Rules::new(self.rules.clone(), self.errors.clone()),
             quirks: self.read_quirks().map_err(|error| sources.error(error.to_string()))?,

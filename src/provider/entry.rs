@@ -43,6 +43,8 @@ pub struct Entry {
     pub auth: Option<Auth>,
     /// What it can be asked for; chat when left out.
     pub operations: Option<Vec<Operation>>,
+    /// So many texts are embedded in one call at most.
+    pub embed_batch_max: Option<std::num::NonZeroUsize>,
     /// Where its model list is, below the base address.
     pub models_path: Option<ModelsPath>,
     /// Its languages, when they are several; the first takes what it does not say from the fields above.
@@ -236,6 +238,7 @@ impl Entry {
             version: user.version.or(self.version),
             auth: user.auth.or(self.auth),
             operations: user.operations.or(self.operations),
+            embed_batch_max: user.embed_batch_max.or(self.embed_batch_max),
             models_path: user.models_path.or(self.models_path),
             faces: either(user.faces, self.faces),
             face: user.face.or(self.face),

@@ -51,6 +51,8 @@ pub struct Provider {
     pub include: Option<GlobSet>,
     /// Models not to list.
     pub exclude: Option<GlobSet>,
+    /// So many texts are embedded in one call at most; `None`: any number.
+    pub embed_batch_max: Option<usize>,
     /// Which way requests go, when it is chosen for good.
     pub way: Option<FaceMode>,
     /// Parameter and error rules.
@@ -143,7 +145,12 @@ impl Provider {
         if let Some(face) = own.filter(|face| passes(face)) {
             return Some(Way::Pass(face));
         }
-        self.faces.iter().find(usable).map(Way::Translate)
+        // A conversation stands for a completion; nothing stands for embeddings.
+        let serves = |face: &&Face| match client.operation() {
+            Operation::Chat | Operation::Complete => true,
+            Operation::Embed => face.operations.contains(&Operation::Embed),
+        };
+        self.faces.iter().filter(usable).find(serves).map(Way::Translate)
     }
 
     /// Does this prefix mean it?
@@ -188,6 +195,7 @@ impl Provider {
             check_path: None,
             include: None,
             exclude: None,
+            embed_batch_max: None,
             way: None,
             rules: Rules::default(),
             quirks: Quirks::default(),

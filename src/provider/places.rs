@@ -130,7 +130,7 @@ impl Entry {
         })
     }
 
-    fn first_dialect(&self) -> Dialect {
+    pub(super) fn first_dialect(&self) -> Dialect {
         self.faces.first().and_then(|face| face.dialect).or(self.dialect).unwrap_or(Dialect::OpenAi)
     }
 
@@ -187,8 +187,18 @@ fn usual_auth(dialect: Dialect) -> Auth {
 
 fn usual_operations(dialect: Dialect) -> Vec<Operation> {
     match dialect {
-        Dialect::Ollama => vec![Operation::Chat, Operation::Complete],
-        Dialect::OpenAi | Dialect::Gemini => vec![Operation::Chat],
+        Dialect::Ollama => vec![Operation::Chat, Operation::Complete, Operation::Embed],
+        Dialect::OpenAi => vec![Operation::Chat],
+        Dialect::Gemini => vec![Operation::Chat, Operation::Embed],
+    }
+}
+
+/// OpenAI's and Google's own limits, which others have taken over (providers' documentation, 2026-11); Ollama has none.
+pub(super) fn usual_batch(dialect: Dialect) -> Option<usize> {
+    match dialect {
+        Dialect::Ollama => None,
+        Dialect::OpenAi => Some(2048),
+        Dialect::Gemini => Some(100),
     }
 }
 

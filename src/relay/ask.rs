@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use crate::chat::{Failure, Request, opaque};
-use crate::dialect::{Dialect, Reply, Wire};
+use super::embed::Progress;
+use crate::chat::{EmbedRequest, Failure, Request, opaque};
+use crate::dialect::{Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
 
 /// A client's request.
@@ -30,6 +31,9 @@ pub struct Ask {
     pub arrived: Instant,
     members: Vec<Member>,
     request: Option<Request>,
+    embed: Option<EmbedRequest>,
+    /// What was answered before a try failed.
+    pub(super) progress: Option<Progress>,
 }
 
 impl Ask {
@@ -44,15 +48,39 @@ impl Ask {
         let stream = match text("stream") {
             Some("true") => Some(true),
             Some("false") => Some(false),
+            _ if wire.operation() == Operation::Embed => Some(false),
             None | Some("null") => Some(wire.dialect() == Dialect::Ollama),
             Some(_) => None,
         };
-        if let (Some(model), Some(stream)) = (model, stream) {
-            return Ok(Ask { wire, body, headers, model, stream, started, arrived, members, request: None });
+        let is_told = model.is_some() && stream.is_some();
+        let (model, stream) = (model.unwrap_or_default(), stream.unwrap_or_default());
+        let (request, embed, progress) = (None, None, None);
+        let mut ask = Ask { wire, body, headers, model, stream, started, arrived, members, request, embed, progress };
+        if !is_told {
+            ask.check()?;
         }
-        let request = wire.read_request(&body)?;
-        let (model, stream) = (request.model.clone(), request.stream);
-        Ok(Ask { wire, body, headers, model, stream, started, arrived, members, request: Some(request) })
+        Ok(ask)
+    }
+
+    /// Is the request as it should be? Reads all of it, and takes model and stream from what was read.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        (self.model, self.stream) = match self.wire.operation() {
+            Operation::Chat | Operation::Complete => {
+                let request = self.read()?;
+                (request.model.clone(), request.stream)
+            }
+            Operation::Embed => (self.embed()?.model.clone(), false),
+        };
+        Ok(())
+    }
+
+    /// The texts to embed; read once.
+    pub fn embed(&mut self) -> Result<&EmbedRequest, Failure> {
+        let embed = match self.embed.take() {
+            Some(embed) => embed,
+            None => self.wire.read_embed(&self.body)?,
+        };
+        Ok(self.embed.insert(embed))
     }
 
     /// The request in the neutral form; read once.
@@ -83,6 +111,7 @@ impl Ask {
             model: self.model.clone(),
             started: self.started,
             stream_usage: request.is_some_and(|request| request.stream_usage),
+            encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
     }

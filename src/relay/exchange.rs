@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::attempts::Try;
 use super::source::Source;
-use super::{Ask, Body, Relay, headers, pass, translate, upstream};
+use super::{Ask, Body, Relay, embed, headers, pass, translate, upstream};
 use crate::chat::{Class, Event, Failure, Told};
-use crate::dialect::{Framing, Wire};
+use crate::dialect::{Framing, Operation, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
 use crate::provider::{Face, Way};
@@ -48,6 +48,11 @@ pub(super) async fn run(
         return Err(Failure::new(Class::Unsupported, message));
     };
     match way {
+        Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
+            let wire = face.dialect.wire(Operation::Embed);
+            let context = Context { relay, attempt, wire, meter };
+            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask.wire))
+        }
         Way::Pass(face) => {
             let context = Context { relay, attempt, wire: ask.wire, meter };
             let body = pass::request(ask, &attempt.target);
@@ -69,7 +74,7 @@ pub(super) async fn run(
 
 impl Context<'_> {
     /// Sends a body and waits for the head of an answer that is no error.
-    async fn send(
+    pub(super) async fn send(
         &self,
         ask: &Ask,
         face: &Face,

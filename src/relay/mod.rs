@@ -2,13 +2,14 @@
 //!
 //! [`Relay::answer`] asks [`attempts`] what to try, does it by `exchange`, and hands back either the head of an answer with
 //! its body still flowing, or the failure to tell the client. What goes through unchanged is in `pass`, what is read and
-//! written anew in `translate`. This module knows no client connection and no provider by name.
+//! written anew in `translate`, and embeddings that don't pass in `embed`. This module knows no client connection and no provider by name.
 
 mod ask;
 pub mod attempts;
 mod body;
 mod connect;
 pub mod discover;
+mod embed;
 mod exchange;
 mod forward;
 mod headers;

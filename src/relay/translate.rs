@@ -14,7 +14,7 @@ use super::exchange::{Context, failure_of, has_content};
 use super::source::{Source, too_large};
 use super::{Ask, Body, full, headers};
 use crate::chat::{self, Class, Event, Failure};
-use crate::dialect::{Decoder, Encoder, Framer, Record, Wire};
+use crate::dialect::{Decoder, Encoder, Framer, Record, Wire, Written};
 use crate::json::Json;
 use crate::observe::Meter;
 use crate::provider::Provider;
@@ -23,8 +23,16 @@ use crate::provider::Provider;
 /// wants it strict.
 pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
     let target = &context.attempt.target;
+    let written = context.wire.write_request(ask.request_for(&target.model)?, &target.provider.quirks)?;
+    let (body, dropped) = ruled(context, written)?;
+    context.meter.dropped(dropped);
+    Ok(body)
+}
+
+/// A written body after the provider's rules, and how many parameters were dropped.
+pub(super) fn ruled(context: &Context<'_>, written: Written) -> Result<(Bytes, usize), Failure> {
+    let target = &context.attempt.target;
     let provider = &target.provider;
-    let written = context.wire.write_request(ask.request_for(&target.model)?, &provider.quirks)?;
     let ruled = provider.rules.apply(Bytes::from(written.body), &target.model, false);
     let dropped: Vec<String> = written.dropped.into_iter().chain(ruled.dropped).collect();
     if !dropped.is_empty() {
@@ -34,9 +42,8 @@ pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Fai
             return Err(Failure::new(Class::UnsupportedParameter, message).with_param(names));
         }
         tracing::debug!(provider = provider.prefix, model = target.model, "dropped parameters: {names}");
-        context.meter.dropped(dropped.len());
     }
-    Ok(ruled.body)
+    Ok((ruled.body, dropped.len()))
 }
 
 /// The answer in the client's wire, once its start shows that it is one.

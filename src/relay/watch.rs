@@ -58,9 +58,13 @@ impl Watch {
 /// be mistaken.
 fn ends(bytes: &[u8], wire: Wire) -> bool {
     let marks: &[&str] = match wire {
-        Wire::OpenAiChat | Wire::OpenAiCompletions => &["\"finish_reason\":", "[DONE]", "\"error\":", "\nerror:"],
-        Wire::OllamaChat | Wire::OllamaGenerate => &["\"done\":", "\"error\":"],
-        Wire::Gemini => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
+        Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => {
+            &["\"finish_reason\":", "[DONE]", "\"error\":", "\nerror:"]
+        }
+        Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
+            &["\"done\":", "\"error\":"]
+        }
+        Wire::Gemini | Wire::GeminiEmbed => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
     };
     let is_openai = wire.dialect() == Dialect::OpenAi;
     (is_openai && bytes.starts_with(b"error:"))
@@ -76,9 +80,14 @@ fn ends(bytes: &[u8], wire: Wire) -> bool {
 /// Token counts in bytes that pass: the last ones found.
 pub(super) fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
     let (block, prompt, completion) = match wire {
-        Wire::OpenAiChat | Wire::OpenAiCompletions => ("\"usage\"", "\"prompt_tokens\"", "\"completion_tokens\""),
+        Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => {
+            ("\"usage\"", "\"prompt_tokens\"", "\"completion_tokens\"")
+        }
         Wire::OllamaChat | Wire::OllamaGenerate => ("\"eval_count\"", "\"prompt_eval_count\"", "\"eval_count\""),
-        Wire::Gemini => ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\""),
+        Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
+            ("\"prompt_eval_count\"", "\"prompt_eval_count\"", "\"eval_count\"")
+        }
+        Wire::Gemini | Wire::GeminiEmbed => ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\""),
     };
     memchr::memmem::rfind(bytes, block.as_bytes())?;
     let number = |name: &str| {
@@ -120,5 +129,9 @@ data: {"choices":[{"delta":{},"finish_reason": "stop"}]}"#;
         let line = br#"{"done":true,"prompt_eval_count":5,"prompt_eval_duration":9,"eval_count":7,"eval_duration":8}"#;
         let usage = counts(line, Wire::OllamaChat).unwrap();
         assert_eq!((usage.prompt, usage.completion), (Some(5), Some(7)));
+        let vectors = br#"{"model":"m1","embeddings":[[0.5]],"prompt_eval_count":8}"#;
+        assert_eq!(counts(vectors, Wire::OllamaEmbed).unwrap().prompt, Some(8));
+        let vectors = br#"{"data":[{"embedding":[0.5]}],"usage":{"prompt_tokens":9,"total_tokens":9}}"#;
+        assert_eq!(counts(vectors, Wire::OpenAiEmbeddings).unwrap().prompt, Some(9));
     }
 }

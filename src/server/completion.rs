@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Gateway, reply};
 use crate::catalogue::Route;
 use crate::chat::{Class, Failure};
-use crate::dialect::{Dialect, Wire, ollama};
+use crate::dialect::{Dialect, Operation, Wire, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
 
@@ -72,8 +72,11 @@ async fn routed(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Resul
         Ok(route) => route,
         // What is wrong with the request comes before what is wrong with the name.
         Err(unknown) => {
-            let wrong = ask.request().err();
+            let wrong = ask.check().err();
             return Err(wrong.unwrap_or_else(|| match ask.wire.dialect() {
+                Dialect::Ollama if ask.wire.operation() == Operation::Embed => {
+                    ollama::name::unknown_to_embed(&ask.model, unknown)
+                }
                 Dialect::Ollama => ollama::name::unknown(&ask.model, unknown, false),
                 Dialect::OpenAi | Dialect::Gemini => unknown,
             }));
@@ -109,12 +112,17 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     if ask.wire.dialect() != Dialect::Ollama || is_local {
         return Ok(None);
     }
-    let Some(load) = ollama::request::load_of(ask.request()?) else { return Ok(None) };
+    let is_embed = ask.wire.operation() == Operation::Embed;
+    let load = if is_embed { ollama::embed::load_of(ask.embed()?) } else { ollama::request::load_of(ask.request()?) };
+    let Some(load) = load else { return Ok(None) };
     match load {
         ollama::request::Load::Load => gateway.running.used(&ask.model),
         ollama::request::Load::Unload => gateway.running.unloaded(&ask.model),
     }
-    let body = ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now());
+    let body = match is_embed {
+        true => ollama::embed::write_load(ask.wire, &ask.model),
+        false => ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now()),
+    };
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
 }
 

@@ -12,6 +12,7 @@
 
 pub mod answer;
 mod contents;
+pub mod embed;
 pub mod error;
 mod family;
 mod logprobs;
@@ -27,15 +28,16 @@ mod tools;
 #[cfg(test)]
 mod recorded;
 
-/// The path of a model's call below the base URL (`…/v1beta`). A tuned model keeps its own prefix.
+/// The path of a model's call below the base URL (`…/v1beta`).
 pub fn path(model: &str, stream: bool) -> String {
+    let name = resource(model);
+    if stream { format!("/{name}:streamGenerateContent?alt=sse") } else { format!("/{name}:generateContent") }
+}
+
+/// The model's name with its folder. A tuned model keeps its own.
+fn resource(model: &str) -> String {
     let model = model.strip_prefix("models/").unwrap_or(model);
-    let folder = if model.starts_with("tunedModels/") { "" } else { "models/" };
-    if stream {
-        format!("/{folder}{model}:streamGenerateContent?alt=sse")
-    } else {
-        format!("/{folder}{model}:generateContent")
-    }
+    if model.starts_with("tunedModels/") { model.to_owned() } else { format!("models/{model}") }
 }
 
 #[cfg(test)]

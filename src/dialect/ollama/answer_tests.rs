@@ -4,7 +4,7 @@ use crate::chat::{Timings, Usage, describe};
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn reply() -> Reply {
-    Reply { model: "p:m".to_owned(), started: NOW, stream_usage: false, echo: None }
+    Reply { model: "p:m".to_owned(), started: NOW, stream_usage: false, ..Reply::default() }
 }
 
 fn block(kind: BlockKind, texts: &[&str]) -> Block {

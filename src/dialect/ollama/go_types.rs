@@ -257,6 +257,32 @@ pub(super) static GENERATE_REQUEST: Type = Type::Struct(&Struct {
     ],
 });
 
+/// `EmbedRequest` of Ollama's API.
+pub(super) static EMBED_REQUEST: Type = Type::Struct(&Struct {
+    name: "EmbedRequest",
+    full_name: "api.EmbedRequest",
+    fields: &[
+        ("model", Type::Str),
+        ("input", Type::Any),
+        ("keep_alive", Type::Rule(check_keep_alive)),
+        ("truncate", Type::Bool),
+        ("dimensions", Type::Int),
+        ("options", Type::Map("map[string]interface {}")),
+    ],
+});
+
+/// `EmbeddingRequest` of Ollama's API, the older form.
+pub(super) static EMBEDDING_REQUEST: Type = Type::Struct(&Struct {
+    name: "EmbeddingRequest",
+    full_name: "api.EmbeddingRequest",
+    fields: &[
+        ("model", Type::Str),
+        ("prompt", Type::Str),
+        ("keep_alive", Type::Rule(check_keep_alive)),
+        ("options", Type::Map("map[string]interface {}")),
+    ],
+});
+
 /// `ShowRequest` of Ollama's API.
 pub(super) static SHOW_REQUEST: Type = Type::Struct(&Struct {
     name: "ShowRequest",

@@ -144,7 +144,7 @@ impl Exchange {
 }
 
 fn reply(model: &str) -> Reply {
-    Reply { model: model.to_owned(), started: Timestamp::UNIX_EPOCH, stream_usage: false, echo: None }
+    Reply { model: model.to_owned(), started: Timestamp::UNIX_EPOCH, stream_usage: false, ..Reply::default() }
 }
 
 /// A line without what can't be the same: the time, tokens of the context, and the host behind a stub.

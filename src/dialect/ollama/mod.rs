@@ -4,6 +4,7 @@
 //! member, an error's exact words), so requests are judged as Go's decoder and Ollama's handlers judge them.
 
 pub mod answer;
+pub mod embed;
 pub mod error;
 mod go_json;
 mod go_types;

@@ -24,6 +24,15 @@ pub fn unknown(asked: &str, failure: Failure, is_shown_in_full: bool) -> Failure
     failure
 }
 
+/// The same where embeddings were asked for, which Ollama says in other words.
+pub fn unknown_to_embed(asked: &str, failure: Failure) -> Failure {
+    let told = unknown(asked, failure, false);
+    if told.message == format!("model '{asked}' not found") {
+        return Failure { message: format!("model \"{asked}\" not found, try pulling it first"), ..told };
+    }
+    told
+}
+
 /// The name with its tag and without a scheme; `None` when Ollama would not take it.
 fn full_name(name: &str) -> Option<String> {
     let name = name.split_once("://").map_or(name, |(_, rest)| rest);

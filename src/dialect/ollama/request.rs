@@ -49,7 +49,7 @@ pub(super) fn is_own(extra: &Extra) -> bool {
     extra.dialect == Dialect::Ollama.name()
 }
 
-fn is_zero_duration(value: Value<'_>) -> bool {
+pub(super) fn is_zero_duration(value: Value<'_>) -> bool {
     match value.kind() {
         Kind::Number => value.float() == Some(0.0),
         Kind::String => value.string().is_some_and(|text| duration_seconds(&text) == Ok(0.0)),
@@ -251,7 +251,7 @@ fn says_something(value: Value<'_>) -> bool {
     !matches!(value.as_str(), "\"\"" | "[]")
 }
 
-fn extra(name: &str, value: Value<'_>) -> Extra {
+pub(super) fn extra(name: &str, value: Value<'_>) -> Extra {
     Extra { dialect: Dialect::Ollama.name(), name: name.to_owned(), value: value.to_json() }
 }
 

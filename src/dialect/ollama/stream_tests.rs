@@ -21,7 +21,7 @@ fn decoded(lines: &[&str]) -> Vec<String> {
 }
 
 fn encoder(wire: Wire) -> Box<dyn Encoder> {
-    wire.encoder(Reply { model: "p:m".to_owned(), started: START, stream_usage: false, echo: None }).unwrap()
+    wire.encoder(Reply { model: "p:m".to_owned(), started: START, stream_usage: false, ..Reply::default() }).unwrap()
 }
 
 /// The lines, each event a millisecond after the one before it.

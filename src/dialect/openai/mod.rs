@@ -5,6 +5,7 @@
 //! provider needs otherwise comes as [`Quirks`](crate::dialect::Quirks).
 
 pub mod answer;
+pub mod embed;
 pub mod error;
 pub mod models;
 mod reader;

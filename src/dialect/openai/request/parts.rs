@@ -18,20 +18,20 @@ pub(super) fn wrong_type(param: &str, expected: &str, value: Value<'_>) -> Failu
 }
 
 /// A value that no one knows what to do with.
-pub(super) fn wrong_value(param: &str, message: impl std::fmt::Display) -> Failure {
+pub(in crate::dialect::openai) fn wrong_value(param: &str, message: impl std::fmt::Display) -> Failure {
     Failure::bad_request(format!("Invalid value for '{param}': {message}."))
         .with_param(param)
         .with_code("invalid_value")
 }
 
 /// A member that must be there.
-pub(super) fn missing(param: &str) -> Failure {
+pub(in crate::dialect::openai) fn missing(param: &str) -> Failure {
     let message = format!("Missing required parameter: '{param}'.");
     Failure::bad_request(message).with_param(param).with_code("missing_required_parameter")
 }
 
 /// A string.
-pub(super) fn text(param: &str, value: Value<'_>) -> Result<Text, Failure> {
+pub(in crate::dialect::openai) fn text(param: &str, value: Value<'_>) -> Result<Text, Failure> {
     value.text().ok_or_else(|| wrong_type(param, "a string", value))
 }
 

@@ -56,7 +56,7 @@ pub fn read_completions(body: &Bytes) -> Result<Request, Failure> {
     Ok(request)
 }
 
-fn document(body: &Bytes) -> Result<Json, Failure> {
+pub(in crate::dialect::openai) fn document(body: &Bytes) -> Result<Json, Failure> {
     let json = Json::parse(body.clone())
         .map_err(|error| Failure::bad_request(format!("The body of the request is not JSON: {error}.")))?;
     if json.value().kind() != Kind::Object {
@@ -205,7 +205,7 @@ fn boolean(param: &str, value: Value<'_>) -> Result<bool, Failure> {
     value.bool().ok_or_else(|| wrong_type(param, "a boolean", value))
 }
 
-fn integer(param: &str, value: Value<'_>) -> Result<i64, Failure> {
+pub(in crate::dialect::openai) fn integer(param: &str, value: Value<'_>) -> Result<i64, Failure> {
     value.int().ok_or_else(|| wrong_type(param, "an integer", value))
 }
 

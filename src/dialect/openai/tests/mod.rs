@@ -41,7 +41,7 @@ fn lines(events: &[Event]) -> Vec<String> {
 
 fn reply(stream_usage: bool) -> Reply {
     let started = jiff::Timestamp::from_second(1_700_000_000).unwrap();
-    Reply { model: "m".to_owned(), started, stream_usage, echo: None }
+    Reply { model: "m".to_owned(), started, stream_usage, ..Reply::default() }
 }
 
 fn encode(wire: Wire, reply: Reply, events: Vec<Event>) -> String {
