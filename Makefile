@@ -25,11 +25,11 @@ test-rust: ## unit tests and stories over real sockets
 	cargo test --no-fail-fast
 
 test-clients: ## the official Ollama and OpenAI clients, Python and Node, against the running binary
-	cargo build
+	cargo test --no-run --quiet
 	$(PYTHON) tests/clients/run.py $(TARGET)/debug/polyllama
 
 test-model: ## a real llama.cpp server with a small model behind the gateway
-	cargo build
+	cargo test --no-run --quiet
 	$(PYTHON) tests/local_model/test_local_model.py $(TARGET)/debug/polyllama
 
 bench: ## what the hot path costs, as ratios to a baseline of the same run
