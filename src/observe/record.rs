@@ -138,27 +138,38 @@ impl Recorder {
     }
 }
 
+/// Lines that come within this of each other are written together: a thread that is not woken for each request costs it
+/// nothing.
+const GATHER: Duration = Duration::from_millis(10);
+
 fn write_all(entries: &Receiver<Entry>, lost: &AtomicU64, format: LogFormat) {
-    while let Ok(entry) = entries.recv() {
-        let record = match entry {
-            Entry::Record(record) => record,
-            Entry::Flush(written) => {
-                drop(written);
-                continue;
+    while let Ok(first) = entries.recv() {
+        let mut lines = String::new();
+        let mut flushed = Vec::new();
+        for entry in std::iter::once(first).chain(entries.try_iter().take(QUEUE_MAX)) {
+            match entry {
+                Entry::Record(record) => lines.push_str(&line(&record, format)),
+                Entry::Flush(written) => flushed.push(written),
             }
-        };
-        let mut line = match format {
-            LogFormat::Text => text_line(&record),
-            LogFormat::Json => json_line(&record),
-        };
-        line.push('\n');
+        }
+        // The log is a pipe that may have closed; there is nowhere else to say so.
+        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
             tracing::warn!("{missing} log lines were lost: too many at once");
         }
-        // The log is a pipe that may have closed; there is nowhere else to say so.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        drop(flushed);
+        std::thread::sleep(GATHER);
     }
+}
+
+fn line(record: &Record, format: LogFormat) -> String {
+    let mut line = match format {
+        LogFormat::Text => text_line(record),
+        LogFormat::Json => json_line(record),
+    };
+    line.push('\n');
+    line
 }
 
 fn outcome(record: &Record) -> &'static str {
