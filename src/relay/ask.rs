@@ -179,9 +179,9 @@ fn is_in_id(before: &[u8]) -> bool {
 }
 
 /// The name to send to a server that lists models under Ollama's names: as typed where that means the same there.
-pub(super) fn as_typed<'a>(typed: &'a str, listed: &'a str) -> Cow<'a, str> {
-    let bare = |name: &str| name.trim().trim_end_matches(":latest").to_ascii_lowercase();
-    Cow::Borrowed(if bare(typed) == bare(listed) { typed } else { listed })
+pub fn as_typed<'a>(typed: &'a str, listed: &'a str) -> &'a str {
+    let bare = |name: &'a str| name.trim().trim_end_matches(":latest");
+    if bare(typed).eq_ignore_ascii_case(bare(listed)) { typed } else { listed }
 }
 
 #[cfg(test)]

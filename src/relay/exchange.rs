@@ -110,7 +110,6 @@ impl Context<'_> {
         let message = format!(
             "it answered with a redirect ({status}) to {place}, which is not followed; set the base URL that is right"
         );
-        let message = self.attempt.target.provider.pool.redacted(&message);
         self.named(Failure::new(Class::Unsupported, message).with_status(502))
     }
 

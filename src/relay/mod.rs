@@ -27,7 +27,7 @@ use crate::catalogue::{Route, Target};
 use crate::chat::{Class, Failure};
 use crate::config::{Config, Limits};
 use crate::observe::Meter;
-pub use ask::Ask;
+pub use ask::{Ask, as_typed};
 use attempts::{Attempts, Next, Try};
 pub use body::{Body, BodyError, full};
 use std::sync::Arc;

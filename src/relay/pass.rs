@@ -11,12 +11,11 @@ use http::{HeaderMap, Response, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::ask::as_typed;
 use super::body::{BodyError, streamed};
 use super::exchange::{Context, failure_of, has_content};
 use super::source::Source;
 use super::watch::{Watch, counts};
-use super::{Ask, Body, full, headers};
+use super::{Ask, Body, as_typed, full, headers};
 use crate::catalogue::Target;
 use crate::chat::{Class, Event, Failure};
 use crate::dialect::{Decoder, Framer, Record, Wire};
@@ -26,8 +25,8 @@ use crate::observe::Meter;
 /// The body to send: the client's own with the provider's name of the model, and what the provider's `must` rules change.
 pub(super) fn request(ask: &Ask, target: &Target) -> Bytes {
     let provider = &target.provider;
-    let model = if provider.is_local { as_typed(&ask.model, &target.model) } else { target.model.as_str().into() };
-    provider.rules.apply(ask.spliced(&model), &target.model, true).body
+    let model = if provider.is_local { as_typed(&ask.model, &target.model) } else { &target.model };
+    provider.rules.apply(ask.spliced(model), &target.model, true).body
 }
 
 /// The answer to hand on, once its start shows that it is one.

@@ -79,8 +79,7 @@ fn flow(context: &Context<'_>, ask: &Ask, reader: Reader, events: Vec<Event>) ->
     let unserved = || Failure::new(Class::Unsupported, "streams in this dialect are not served");
     let encoder = ask.wire.encoder(ask.reply()).ok_or_else(unserved)?;
     let meter = Arc::clone(context.meter);
-    let provider = Arc::clone(&context.attempt.target.provider);
-    Ok(Flow { reader, encoder, meter, provider, events: events.into(), is_over: false })
+    Ok(Flow { reader, encoder, meter, events: events.into(), is_over: false })
 }
 
 /// Reads a provider's answer into events: a stream, or one body, whichever comes.
@@ -212,7 +211,6 @@ struct Flow {
     reader: Reader,
     encoder: Box<dyn Encoder>,
     meter: Arc<Meter>,
-    provider: Arc<Provider>,
     events: VecDeque<Event>,
     is_over: bool,
 }
@@ -249,7 +247,7 @@ impl Flow {
                 Event::Delta { .. } => self.meter.content(),
                 Event::Usage(usage) => self.meter.usage(Some(*usage)),
                 Event::Failure(failure) => {
-                    failure.message = self.provider.pool.redacted(&failure.message);
+                    failure.message = self.reader.provider.pool.redacted(&failure.message);
                     self.meter.broken(failure);
                     self.is_over = true;
                 }
@@ -275,11 +273,6 @@ impl Flow {
                 }
             }
             Err(failure) => events.push(Event::Failure(failure)),
-        }
-        for event in &mut events {
-            if let Event::Failure(failure) = event {
-                failure.message = self.reader.provider.pool.redacted(&failure.message);
-            }
         }
         self.events.extend(events);
     }

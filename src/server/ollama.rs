@@ -10,7 +10,7 @@ use crate::dialect::{Dialect, ollama};
 use crate::json::splice::{self, Edit};
 use crate::json::{Json, Style, Writer};
 use crate::model::Model;
-use crate::relay::Body;
+use crate::relay::{Body, as_typed};
 
 /// So long an Ollama server may take to say what it runs.
 const RUNNING_WAIT: Duration = Duration::from_secs(5);
@@ -87,9 +87,7 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
 
 /// A body with another model's name under `model` and `name`, the rest as it came.
 fn with_model(body: &Bytes, asked: &str, model: &str) -> Bytes {
-    let same =
-        |a: &str, b: &str| a.trim().trim_end_matches(":latest").eq_ignore_ascii_case(b.trim_end_matches(":latest"));
-    if same(asked, model) {
+    if as_typed(asked, model) == asked {
         return body.clone();
     }
     let members = splice::members(body).unwrap_or_default();
