@@ -7,6 +7,7 @@
 mod completion;
 mod guard;
 mod input;
+mod manage;
 mod ollama;
 mod openai;
 mod operation;

@@ -9,9 +9,11 @@ use hyper::body::Incoming;
 
 use super::completion::Pending;
 use super::guard::Verdict;
+use super::manage::{self, Own};
 use super::reply;
 use super::{Gateway, completion, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
+use crate::dialect::ollama::manage::Action;
 use crate::dialect::{Dialect, Wire};
 use crate::observe::Record;
 use crate::relay::Body;
@@ -27,6 +29,11 @@ enum Route {
     Tags,
     Running,
     Show,
+    /// Managing models.
+    Change(Action),
+    Blob,
+    /// What an Ollama server is asked about itself.
+    Own(Own),
     Completion(Wire),
     Models,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
@@ -34,7 +41,7 @@ enum Route {
 }
 
 /// The routes: path, methods as Ollama writes them in `Allow`, and what it is.
-const ROUTES: [(&str, &str, Route); 36] = [
+const ROUTES: [(&str, &str, Route); 39] = [
     ("/", "HEAD, GET", Route::Root),
     ("/healthz", "HEAD, GET", Route::Health),
     ("/readyz", "HEAD, GET", Route::Ready),
@@ -48,15 +55,18 @@ const ROUTES: [(&str, &str, Route); 36] = [
     ("/api/generate", "POST", Route::Completion(Wire::OllamaGenerate)),
     ("/api/embed", "POST", Route::Completion(Wire::OllamaEmbed)),
     ("/api/embeddings", "POST", Route::Completion(Wire::OllamaEmbeddings)),
-    ("/api/pull", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/push", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/create", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/copy", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/delete", "DELETE", Route::Later(Dialect::Ollama)),
-    ("/api/blobs/*", "HEAD, POST", Route::Later(Dialect::Ollama)),
-    ("/api/me", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/signout", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/experimental/*", "GET, POST", Route::Later(Dialect::Ollama)),
+    ("/api/pull", "POST", Route::Change(Action::Pull)),
+    ("/api/push", "POST", Route::Change(Action::Push)),
+    ("/api/create", "POST", Route::Change(Action::Create)),
+    ("/api/copy", "POST", Route::Change(Action::Copy)),
+    ("/api/delete", "DELETE", Route::Change(Action::Delete)),
+    ("/api/blobs/*", "HEAD, POST", Route::Blob),
+    ("/api/me", "POST", Route::Own(Own::Account)),
+    ("/api/signout", "POST", Route::Own(Own::SignOut)),
+    ("/api/user/keys/*", "DELETE", Route::Own(Own::SignOut)),
+    ("/api/experimental/web_search", "POST", Route::Own(Own::Web)),
+    ("/api/experimental/web_fetch", "POST", Route::Own(Own::Web)),
+    ("/api/experimental/model-recommendations", "GET", Route::Own(Own::Recommendations)),
     ("/v1/chat/completions", "POST", Route::Completion(Wire::OpenAiChat)),
     ("/v1/completions", "POST", Route::Completion(Wire::OpenAiCompletions)),
     ("/v1/models", "HEAD, GET", Route::Models),
@@ -135,6 +145,16 @@ impl Visit<'_> {
             Route::Show => {
                 self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
             }
+            Route::Change(action) => {
+                let (method, headers) = (&self.head.method, &self.head.headers);
+                self.with_body(Dialect::Ollama, body, |body| manage::change(gateway, action, method, headers, body)).await
+            }
+            Route::Blob => manage::blob(gateway, &self.head.method, self.path, &self.head.headers, body).await,
+            Route::Own(own) => {
+                let (method, headers) = (&self.head.method, &self.head.headers);
+                self.with_body(Dialect::Ollama, body, |body| manage::own(gateway, own, method, self.path, headers, body))
+                    .await
+            }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
             Route::Later(dialect) => later(dialect, self.path),
@@ -179,15 +199,23 @@ impl Visit<'_> {
     }
 }
 
-/// The path that is meant: without doubled and trailing slashes, with escapes read, and with the prefixes undone that people
+/// The path that is meant: without doubled and trailing slashes and dots, with escapes read, and with the prefixes undone that people
 /// paste into a base URL.
 fn clean(path: &str) -> Cow<'_, str> {
-    let is_plain = !path.contains('%') && !path.contains("//") && (path.len() == 1 || !path.ends_with('/'));
+    let is_whole = !path.contains("//") && !path.contains("/.") && (path.len() == 1 || !path.ends_with('/'));
+    let is_plain = is_whole && !path.contains('%');
     if is_plain && !["/v1/v1", "/v1/api", "/api/v1", "/api/api"].iter().any(|doubled| path.starts_with(doubled)) {
         return Cow::Borrowed(path);
     }
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in decoded.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
     let parts: &[&str] = match parts.as_slice() {
         ["v1", "v1" | "api", ..] | ["api", "v1" | "api", ..] => &parts[1..],
         all => all,
@@ -228,6 +256,7 @@ fn dialect_of(route: Route) -> Dialect {
         Route::Later(dialect) => dialect,
         Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
         Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
+        Route::Change(_) | Route::Blob | Route::Own(_) => Dialect::Ollama,
     }
 }
 
@@ -241,6 +270,8 @@ mod tests {
             ("/", "/"),
             ("/api/tags/", "/api/tags"),
             ("//api//chat", "/api/chat"),
+            ("/api/../api/./version", "/api/version"),
+            ("/../..", "/"),
             ("/v1/v1/models", "/v1/models"),
             ("/v1/api/tags", "/api/tags"),
             ("/api/v1/models", "/v1/models"),
