@@ -43,7 +43,7 @@ pub(super) async fn change(
     let targets = match place(gateway, &asked, headers).await {
         Place::Servers(targets) => targets,
         Place::Cloud(_) if action == Action::Pull => return pulled(&asked),
-        Place::Cloud(target) => return reply::failure(Dialect::Ollama, &not_stored(&asked, &target)),
+        Place::Cloud(target) => return away(read, &asked, &not_stored(&asked, &target)),
         Place::Nowhere => return nowhere(gateway, read),
     };
     let mut answer = Err(no_server(gateway));
@@ -56,7 +56,7 @@ pub(super) async fn change(
             _ => break,
         }
     }
-    answer.unwrap_or_else(|failure| failed(&asked, &failure))
+    answer.unwrap_or_else(|failure| away(read, &asked, &failure))
 }
 
 /// `/api/blobs/:digest`: a file for a model that will be made of it. It goes through as it comes, whatever its size.
@@ -117,10 +117,12 @@ pub(super) async fn own(
     body: Bytes,
 ) -> Response<Body> {
     completion::wait_for_lists(gateway).await;
-    let Some(server) = servers(gateway).into_iter().next() else { return without_server(gateway, own) };
     let path = percent_encoding::utf8_percent_encode(path, PATH).to_string();
-    let answer = send(gateway, &server, Errand::ollama(method.clone(), &path, headers, body)).await;
-    answer.unwrap_or_else(|failure| reply::failure(Dialect::Ollama, &failure))
+    let answer = match servers(gateway).first() {
+        None => Err(no_server(gateway)),
+        Some(server) => send(gateway, server, Errand::ollama(method.clone(), &path, headers, body.clone())).await,
+    };
+    answer.unwrap_or_else(|failure| without_server(own, &body, &failure))
 }
 
 /// What must be escaped in a path.
@@ -128,14 +130,17 @@ const PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Models of cloud providers are asked for with the gateway's own keys, so that whoever asks here is signed in: the `ollama`
-/// command would run none of them else whose name ends in `cloud`.
-fn without_server(gateway: &Gateway, own: Own) -> Response<Body> {
+/// command would else run none of them whose name ends in `cloud`.
+fn without_server(own: Own, body: &Bytes, away: &Failure) -> Response<Body> {
     let json = |body: &'static str| reply::content(200, reply::JSON_UTF8, body);
-    let failure = |failure: Failure| reply::failure(Dialect::Ollama, &failure);
+    let failure = |failure: &Failure| reply::failure(Dialect::Ollama, failure);
     match own {
-        Own::Account => json(r#"{"id":"00000000-0000-0000-0000-000000000000","email":"","name":"polyllama","plan":"free"}"#),
-        Own::SignOut => failure(Failure::bad_request("you are not currently signed in").with_status(401)),
-        Own::Web => failure(no_server(gateway)),
+        Own::Account => {
+            json(r#"{"id":"00000000-0000-0000-0000-000000000000","email":"","name":"polyllama","plan":"free"}"#)
+        }
+        Own::SignOut => failure(&Failure::bad_request("you are not currently signed in").with_status(401)),
+        Own::Web if body.trim_ascii().is_empty() => failure(&Failure::bad_request("missing request body")),
+        Own::Web => failure(away),
         Own::Recommendations => json(r#"{"recommendations":[]}"#),
     }
 }
@@ -213,7 +218,14 @@ fn own_name(server: &Provider, name: &str) -> Option<String> {
 }
 
 async fn send(gateway: &Gateway, server: &Provider, errand: Errand<'_>) -> Result<Response<Body>, Failure> {
-    let mut answer = gateway.relay.forward(server, errand).await?;
+    let told = gateway.relay.forward(server, errand).await;
+    let mut answer = told.map_err(|failure| match failure.class {
+        Class::ProviderDown => {
+            let message = format!("{}; start an Ollama server there, or {WHERE}", failure.message);
+            Failure { message, ..failure }
+        }
+        _ => failure,
+    })?;
     if let Ok(prefix) = HeaderValue::from_str(&server.prefix) {
         answer.headers_mut().insert(completion::PROVIDER, prefix);
     }
@@ -270,20 +282,32 @@ fn unknown_to_pull(gateway: &Gateway, model: &str) -> Failure {
     Failure::new(Class::UnknownModel, format!("pull model manifest: file does not exist: {why}"))
 }
 
+/// Nobody can do it; what is wrong with the request comes before why.
+fn away(read: Result<Managing, Failure>, asked: &Managing, failure: &Failure) -> Response<Body> {
+    let wrong = read.map_or_else(Some, |asked| asked.refusal()).filter(|wrong| wrong.class == Class::BadRequest);
+    wrong.map_or_else(|| failed(asked, failure), |wrong| reply::failure(Dialect::Ollama, &wrong))
+}
+
 /// A failure, in the form in which the action is answered.
 fn failed(asked: &Managing, failure: &Failure) -> Response<Body> {
     match manage::write_failed_lines(asked.action, &failure.message) {
         Some(lines) if asked.is_stream => reply::content(200, LINES, lines),
         Some(_) => reply::content(500, reply::JSON, Dialect::Ollama.write_error(failure)),
+        None if asked.action == Action::Create => {
+            reply::content(failure.status, reply::JSON, Dialect::Ollama.write_error(failure))
+        }
         None => reply::failure(Dialect::Ollama, failure),
     }
 }
+
+/// What to do where no server is found.
+const WHERE: &str = "set OLLAMA_BASE_URL to where one runs";
 
 fn no_server(gateway: &Gateway) -> Failure {
     let local = gateway.discovery.providers().iter().filter(|provider| provider.is_local);
     let addresses: Vec<&str> = local.filter_map(|provider| Some(provider.faces.first()?.base_url.as_str())).collect();
     let place = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
-    let message = format!("no Ollama server answers{place}: start one, or set OLLAMA_BASE_URL to where one runs");
+    let message = format!("no Ollama server answers{place}: start one, or {WHERE}");
     Failure::new(Class::ProviderDown, message).with_status(503)
 }
 

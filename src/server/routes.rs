@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::completion::Pending;
@@ -91,6 +91,9 @@ pub(super) async fn handle(
     local: SocketAddr,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
+    if let Some(refused) = without_host(&head) {
+        return refused;
+    }
     let path = clean(head.uri.path());
     let found = ROUTES.iter().find(|(pattern, _, _)| fits(pattern, &path));
     let allow = found.map(|(_, methods, _)| *methods);
@@ -106,9 +109,35 @@ pub(super) async fn handle(
             visit.answer(*route, body).await
         }
     };
-    response.headers_mut().extend(cors);
+    let headers = std::mem::take(response.headers_mut());
+    *response.headers_mut() = with_cors(headers, cors);
     gateway.relay.upstream().mark_answer(&head.headers, response.headers_mut());
     response
+}
+
+/// HTTP/1.1 wants one Host, no more and no less. Its absence is told as Ollama's server tells it.
+fn without_host(head: &http::request::Parts) -> Option<Response<Body>> {
+    let told = match head.headers.get_all(header::HOST).iter().count() {
+        1 => return None,
+        0 if head.version < http::Version::HTTP_11 => return None,
+        0 => "400 Bad Request: missing required Host header",
+        _ => "400 Bad Request",
+    };
+    let mut response = text(StatusCode::BAD_REQUEST, told, "text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Some(response)
+}
+
+/// With the headers for a web page, sorted among the others as Ollama has them.
+fn with_cors(headers: HeaderMap, cors: Vec<(HeaderName, HeaderValue)>) -> HeaderMap {
+    if cors.is_empty() {
+        return headers;
+    }
+    let mut cors = cors.into_iter();
+    let mut sorted: HeaderMap = cors.by_ref().take(1).collect();
+    sorted.extend(headers);
+    sorted.extend(cors);
+    sorted
 }
 
 /// One request at its route.
@@ -236,7 +265,9 @@ fn is_allowed(methods: &str, method: &Method) -> bool {
 
 fn not_allowed(methods: &'static str) -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed", "text/plain");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    let mut sorted: HeaderMap = [(header::ALLOW, HeaderValue::from_static(methods))].into_iter().collect();
+    sorted.extend(std::mem::take(response.headers_mut()));
+    *response.headers_mut() = sorted;
     response
 }
 

@@ -59,7 +59,7 @@ pub enum Step {
         status: u16,
         /// Beside content type and length.
         headers: Vec<(String, String)>,
-        /// Of the body.
+        /// Of the body; empty for none.
         content_type: String,
         /// As it goes out.
         body: Vec<u8>,
@@ -358,7 +358,10 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
 fn perform(out: &mut TcpStream, step: &Step, state: &Mutex<State>) -> io::Result<bool> {
     match step {
         Step::Whole { status, headers, content_type, body } => {
-            let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-type: {content_type}\r\n");
+            let mut head = format!("HTTP/1.1 {status} Scripted\r\n");
+            if !content_type.is_empty() {
+                head += &format!("content-type: {content_type}\r\n");
+            }
             for (name, value) in headers {
                 head += &format!("{name}: {value}\r\n");
             }

@@ -111,6 +111,9 @@ impl Managing {
         let invalid = |what: &str, name: &str| Failure::bad_request(format!("{what} {} is invalid", quoted(name)));
         let unknown = |message: String| Failure::new(Class::UnknownModel, message);
         let model = self.model.as_str();
+        if let (Action::Pull | Action::Delete, Some(conflict)) = (self.action, name::conflict(model)) {
+            return Some(conflict);
+        }
         match self.action {
             Action::Push | Action::Delete if model.is_empty() => Some(Failure::bad_request("model is required")),
             Action::Pull if is_invalid(model) => Some(Failure::bad_request("invalid model name")),
@@ -120,9 +123,6 @@ impl Managing {
             Action::Copy if is_invalid(&self.made) => Some(invalid("destination", &self.made)),
             Action::Copy => Some(unknown(format!("model {} not found", quoted(model)))),
             Action::Create if is_invalid(&self.made) => Some(Failure::bad_request("invalid model name")),
-            Action::Create if model.is_empty() && self.blobs.is_empty() => {
-                Some(Failure::bad_request("neither 'from' or 'files' was specified"))
-            }
             Action::Pull | Action::Push | Action::Create => None,
         }
     }

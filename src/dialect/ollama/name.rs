@@ -15,7 +15,7 @@ pub fn unknown(asked: &str, failure: Failure, is_shown_in_full: bool) -> Failure
     if failure.class != Class::UnknownModel {
         return failure;
     }
-    if let Some(conflict) = conflict(asked.trim()) {
+    if let Some(conflict) = conflict(asked) {
         return conflict;
     }
     let Some(full) = full_name(asked.trim()) else {
@@ -29,7 +29,8 @@ pub fn unknown(asked: &str, failure: Failure, is_shown_in_full: bool) -> Failure
 }
 
 /// `x:cloud:local` wants both: a model of ollama.com and one of the server's own.
-fn conflict(asked: &str) -> Option<Failure> {
+pub(super) fn conflict(asked: &str) -> Option<Failure> {
+    let asked = asked.trim();
     let rest = without_source(asked)?;
     without_source(rest)?;
     let message = format!("use either :local or :cloud, not both: {}", quoted(asked));
