@@ -79,7 +79,7 @@ pub(super) async fn blob(
         let status = if method == Method::HEAD { 404 } else { 503 };
         return told(no_server(gateway).with_status(status));
     };
-    let look = send(gateway, server, Errand::ollama(Method::HEAD, path, headers, Bytes::new())).await;
+    let look = send(gateway, &server.provider, Errand::ollama(Method::HEAD, path, headers, Bytes::new())).await;
     if method == Method::HEAD {
         return look.unwrap_or_else(told);
     }
@@ -91,7 +91,7 @@ pub(super) async fn blob(
         return reply::empty(StatusCode::OK);
     }
     let errand = Errand::ollama(Method::POST, path, headers, Bytes::new()).slow();
-    send(gateway, server, errand.with_body(gateway.relay.upload(body))).await.unwrap_or_else(told)
+    send(gateway, &server.provider, errand.with_body(gateway.relay.upload(body))).await.unwrap_or_else(told)
 }
 
 /// What a server is asked for that is about itself, or its account, and no model.
@@ -120,7 +120,10 @@ pub(super) async fn own(
     let path = percent_encoding::utf8_percent_encode(path, PATH).to_string();
     let answer = match servers(gateway).first() {
         None => Err(no_server(gateway)),
-        Some(server) => send(gateway, server, Errand::ollama(method.clone(), &path, headers, body.clone())).await,
+        Some(server) => {
+            let errand = Errand::ollama(method.clone(), &path, headers, body.clone());
+            send(gateway, &server.provider, errand).await
+        }
     };
     answer.unwrap_or_else(|failure| without_server(own, &body, &failure))
 }
@@ -160,8 +163,9 @@ async fn place(gateway: &Gateway, asked: &Managing, headers: &HeaderMap) -> Plac
     match (guess, servers.first()) {
         (Some(target), _) if target.provider.is_local => Place::Servers(vec![target]),
         // A provider's prefix is a model's name to Ollama (`qwen:7b`), and a short name may be a model's that it could fetch.
-        (_, Some(server)) => Place::Servers(vec![as_asked(server, asked)]),
-        (Some(target), None) => Place::Cloud(target),
+        (_, Some(server)) if server.is_up => Place::Servers(vec![as_asked(&server.provider, asked)]),
+        (Some(target), _) => Place::Cloud(target),
+        (None, Some(server)) => Place::Servers(vec![as_asked(&server.provider, asked)]),
         (None, None) => Place::Nowhere,
     }
 }
@@ -187,27 +191,34 @@ fn as_asked(server: &Arc<Provider>, asked: &Managing) -> Target {
 async fn holder<'a>(
     gateway: &Gateway,
     asked: &Managing,
-    servers: &'a [Arc<Provider>],
+    servers: &'a [Server],
     headers: &HeaderMap,
 ) -> Option<&'a Arc<Provider>> {
     let digest = asked.blobs.first().filter(|digest| servers.len() > 1 && manage::is_digest(digest))?;
     let path = format!("/api/blobs/{digest}");
-    for server in servers {
-        let look = gateway.relay.forward(server, Errand::ollama(Method::HEAD, &path, headers, Bytes::new())).await;
+    for Server { provider, .. } in servers {
+        let look = gateway.relay.forward(provider, Errand::ollama(Method::HEAD, &path, headers, Bytes::new())).await;
         if look.is_ok_and(|answer| answer.status() == StatusCode::OK) {
-            return Some(server);
+            return Some(provider);
         }
     }
     None
 }
 
-/// The Ollama servers, those first that answered when they were last asked. One that would be on if it answered and doesn't is
-/// none.
-fn servers(gateway: &Gateway) -> Vec<Arc<Provider>> {
-    let rows = gateway.discovery.states().into_iter().filter(|(provider, ..)| provider.is_local);
-    let (up, down): (Vec<_>, Vec<_>) = rows.partition(|(_, state, _)| state.is_listed && state.error.is_none());
-    let wanted = down.into_iter().filter(|(provider, ..)| !provider.is_optional);
-    up.into_iter().chain(wanted).map(|(provider, ..)| provider).collect()
+/// An Ollama server.
+struct Server {
+    provider: Arc<Provider>,
+    /// It answered when it was last asked for its list.
+    is_up: bool,
+}
+
+/// The Ollama servers, those first that are up. One that would be on if it answered and doesn't is none.
+fn servers(gateway: &Gateway) -> Vec<Server> {
+    let local = gateway.discovery.states().into_iter().filter(|(provider, ..)| provider.is_local);
+    let all = local.map(|(provider, state, _)| Server { provider, is_up: state.is_listed && state.error.is_none() });
+    let (mut servers, down): (Vec<_>, Vec<_>) = all.partition(|server| server.is_up);
+    servers.extend(down.into_iter().filter(|server| !server.provider.is_optional));
+    servers
 }
 
 /// A server's own name for a model that a client names with the server's prefix.
