@@ -148,6 +148,20 @@ fn a_pull_is_told_line_by_line_and_then_listed() {
 }
 
 #[test]
+fn a_server_that_breaks_off_is_told_as_an_error() {
+    let lines = "{\"status\":\"pulling manifest\"}\n{\"status\":\"pulling 0123\"}\n";
+    let up = upstream();
+    let gw = gateway().provider("ollama", &up, &[]).start();
+    for bytes in [lines.len(), lines.len() - 9] {
+        up.now_answers(stream(lines).cut_after(bytes));
+        let answer = gw.post("/api/pull", &json!({"model": "new"}));
+        let last = answer.text().lines().last().unwrap().to_owned();
+        assert_eq!(last, r#"{"error":"the Ollama server broke off before the end"}"#, "{}", answer.text());
+        assert!(!answer.text().contains("\n\n"), "no empty line: clients read each");
+    }
+}
+
+#[test]
 fn a_client_that_goes_away_ends_its_pull() {
     let up = upstream().then(held("{\"status\":\"pulling manifest\"}\n", &Gate::default(), ""));
     let gw = gateway().provider("ollama", &up, &[]).start();
@@ -191,6 +205,29 @@ fn what_nobody_lists_is_pulled_by_the_ollama_at_hand() {
     }
     assert_eq!(gw.post("/api/pull", &json!({"model": "qwen-plus"})).lines().len(), 4, "listed by a cloud provider");
     assert_eq!(last(&local).0, 3);
+}
+
+/// … and where the library has none of that name, it was the cloud model that was meant.
+#[test]
+fn a_guess_is_a_cloud_model_where_ollamas_library_has_none() {
+    let cloud = upstream().models(&["gpt-4-turbo"]);
+    let local = upstream();
+    let gw = gateway().provider("openai", &cloud, &["k"]).provider("ollama", &local, &[]).start();
+    let unknown = "{\"status\":\"pulling manifest\"}\n{\"error\":\"pull model manifest: file does not exist\"}\n";
+    let last_line = |body: Value| gw.post("/api/pull", &body).lines().pop().unwrap();
+    local.now_answers(stream(unknown).split_every(7));
+    for name in ["gpt4", "openai:gpt-new"] {
+        assert_eq!(last_line(json!({"model": name})), json!({"status": "success"}), "{name}");
+    }
+    assert_eq!(last_line(json!({"model": "nosuch"}))["error"], "pull model manifest: file does not exist");
+    local.now_answers(status(500, json!({"error": "pull model manifest: file does not exist"})));
+    assert_eq!(last_line(json!({"model": "gpt4", "stream": false})), json!({"status": "success"}));
+    // Any other trouble is told, and an answer that goes on is handed on whole.
+    let pulling = "{\"status\":\"pulling manifest\"}\n{\"status\":\"pulling 0123\"}\n{\"error\":\"disk full\"}\n";
+    local.now_answers(stream(pulling));
+    assert_eq!(gw.post("/api/pull", &json!({"model": "gpt4"})).text(), pulling);
+    local.now_answers(close());
+    assert_eq!(last_line(json!({"model": "gpt4"})), json!({"status": "success"}));
 }
 
 #[test]
@@ -335,11 +372,10 @@ fn store(taking: Taking) -> Store {
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(socket.try_clone().unwrap());
                 while let Some(head) = head_of(&mut reader) {
-                    let is_whole = store_one(&mut reader, &socket, &head, taking, &bytes);
                     if head.contains("/api/blobs/") {
-                        heads.lock().unwrap().push(head);
+                        heads.lock().unwrap().push(head.clone());
                     }
-                    if !is_whole {
+                    if !store_one(&mut reader, &socket, &head, taking, &bytes) {
                         broken.fetch_add(1, Ordering::Relaxed);
                         return;
                     }

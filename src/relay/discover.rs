@@ -155,11 +155,15 @@ impl Discovery {
 
     /// Asks the local servers whose lists are not fresh, and waits a little for them.
     pub async fn refresh_local(self: &Arc<Discovery>) {
+        // A list that somebody else has just been told is fresh, but not yet in the catalogue while that one looks.
+        if self.looking.try_lock().is_ok() && self.stale().is_empty() {
+            return;
+        }
         let look = async {
             let _turn = self.looking.lock().await;
             self.refresh(&self.stale()).await;
         };
-        if !self.stale().is_empty() && tokio::time::timeout(LOCAL_WAIT, look).await.is_err() {
+        if tokio::time::timeout(LOCAL_WAIT, look).await.is_err() {
             let mut known = self.lock();
             for provider in self.providers.iter().filter(|provider| provider.is_local) {
                 known.states.entry(provider.prefix.clone()).or_default().given_up = Some(Instant::now());

@@ -4,6 +4,7 @@
 //! server that answers. So are uploaded files, and a model made of them goes where they are. Models of a cloud provider are
 //! there already: pulling one is done at once, and nothing else can be done to it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,12 +18,14 @@ use crate::chat::{Class, Failure};
 use crate::dialect::Dialect;
 use crate::dialect::ollama::manage::{self, Action, Managing};
 use crate::provider::Provider;
-use crate::relay::{Body, Errand, as_typed, streamed};
+use crate::relay::{Body, BodyError, Errand, as_typed, streamed};
 
 /// Where a request to manage a model goes.
 enum Place {
     /// To the servers that have it, or the one that shall have it.
     Servers(Vec<Target>),
+    /// To this server, though the name could also mean a cloud provider's model.
+    Guess(Target),
     /// To nobody: a cloud provider has it.
     Cloud(Target),
     /// To nobody: no server is there.
@@ -42,22 +45,84 @@ pub(super) async fn change(
     let asked = read.clone().unwrap_or_else(|_| Managing::unread(action));
     let targets = match place(gateway, &asked, headers).await {
         Place::Servers(targets) => targets,
+        Place::Guess(target) => {
+            let answer = tell(gateway, &asked, method, headers, &body, &[target]).await;
+            return if action == Action::Pull { or_cloud(&asked, answer).await } else { told(read, &asked, answer) };
+        }
         Place::Cloud(_) if action == Action::Pull => return pulled(&asked),
         Place::Cloud(target) => return away(read, &asked, &not_stored(&asked, &target)),
         Place::Nowhere => return nowhere(gateway, read),
     };
+    let answer = tell(gateway, &asked, method, headers, &body, &targets).await;
+    told(read, &asked, answer)
+}
+
+/// Tells the servers, one after the other, up to one that does not do it.
+async fn tell(
+    gateway: &Arc<Gateway>,
+    asked: &Managing,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &Bytes,
+    targets: &[Target],
+) -> Result<Response<Body>, Failure> {
     let mut answer = Err(no_server(gateway));
-    for Target { provider, model } in &targets {
-        let body = asked.renamed(&body, as_typed(&asked.model, model), |name| own_name(provider, name));
-        let errand = Errand::ollama(method.clone(), action.path(), headers, body).slow();
+    for Target { provider, model } in targets {
+        let body = asked.renamed(body, as_typed(&asked.model, model), |name| own_name(provider, name));
+        let errand = Errand::ollama(method.clone(), asked.action.path(), headers, body).slow();
         answer = send(gateway, provider, errand).await;
         match answer {
             Ok(done) if done.status().is_success() => answer = Ok(changed(gateway, provider, done).await),
             _ => break,
         }
     }
-    answer.unwrap_or_else(|failure| away(read, &asked, &failure))
+    answer
 }
+
+fn told(
+    read: Result<Managing, Failure>,
+    asked: &Managing,
+    answer: Result<Response<Body>, Failure>,
+) -> Response<Body> {
+    answer.unwrap_or_else(|failure| away(read, asked, &failure))
+}
+
+/// The pull of a name that may be a cloud model's: it is one where the registry has none of that name.
+async fn or_cloud(asked: &Managing, answer: Result<Response<Body>, Failure>) -> Response<Body> {
+    let Ok(answer) = answer else { return pulled(asked) };
+    let (head, mut body) = answer.into_parts();
+    let mut looked = VecDeque::new();
+    let mut start = Vec::new();
+    // The first line says only that it is being looked up.
+    while memchr::memchr_iter(b'\n', &start).count() < 2 && start.len() < LOOK_BYTES {
+        let Some(frame) = body.frame().await else { break };
+        let bytes = frame.map(|frame| frame.into_data().unwrap_or_default());
+        start.extend_from_slice(bytes.as_deref().unwrap_or_default());
+        let is_cut = bytes.is_err();
+        looked.push_back(bytes);
+        if is_cut {
+            break;
+        }
+    }
+    if memchr::memmem::find(&start, UNKNOWN.as_bytes()).is_some() {
+        return pulled(asked);
+    }
+    let rest = streamed((looked, body), |(mut looked, mut body)| async move {
+        let next = match looked.pop_front() {
+            Some(bytes) => bytes,
+            None => body.frame().await?.map(|frame| frame.into_data().unwrap_or_default()),
+        };
+        Some((next, (looked, body)))
+    });
+    Response::from_parts(head, rest)
+}
+
+/// What Ollama's error says where a registry has no such model. Clients know it too: the `ollama` command then looks for a cloud
+/// model of that name.
+const UNKNOWN: &str = "pull model manifest: file does not exist";
+
+/// So much of a pull's answer is looked at for that.
+const LOOK_BYTES: usize = 64 << 10;
 
 /// `/api/blobs/:digest`: a file for a model that will be made of it. It goes through as it comes, whatever its size.
 pub(super) async fn blob(
@@ -163,7 +228,7 @@ async fn place(gateway: &Gateway, asked: &Managing, headers: &HeaderMap) -> Plac
     match (guess, servers.first()) {
         (Some(target), _) if target.provider.is_local => Place::Servers(vec![target]),
         // A provider's prefix is a model's name to Ollama (`qwen:7b`), and a short name may be a model's that it could fetch.
-        (_, Some(server)) if server.is_up => Place::Servers(vec![as_asked(&server.provider, asked)]),
+        (Some(_), Some(server)) if server.is_up => Place::Guess(as_asked(&server.provider, asked)),
         (Some(target), _) => Place::Cloud(target),
         (None, Some(server)) => Place::Servers(vec![as_asked(&server.provider, asked)]),
         (None, None) => Place::Nowhere,
@@ -251,17 +316,44 @@ async fn changed(gateway: &Arc<Gateway>, server: &Arc<Provider>, answer: Respons
         return answer;
     }
     let (head, body) = answer.into_parts();
-    let body = streamed((body, Arc::clone(gateway), Arc::clone(server)), |(mut body, gateway, server)| async move {
-        let Some(frame) = body.frame().await else {
-            gateway.discovery.refresh_local().await;
+    let progress = Progress {
+        body,
+        gateway: Arc::clone(gateway),
+        server: Arc::clone(server),
+        is_within_line: false,
+        is_over: false,
+    };
+    Response::from_parts(head, streamed(progress, Progress::next))
+}
+
+/// The lines of a server that does something, on their way to the client.
+struct Progress {
+    body: Body,
+    gateway: Arc<Gateway>,
+    server: Arc<Provider>,
+    is_within_line: bool,
+    is_over: bool,
+}
+
+impl Progress {
+    async fn next(mut self) -> Option<(Result<Bytes, BodyError>, Progress)> {
+        let frame = if self.is_over { None } else { self.body.frame().await };
+        let Some(frame) = frame else {
+            self.gateway.discovery.refresh_local().await;
             return None;
         };
         // Some clients go on at the line that tells of success, before the end.
-        gateway.discovery.changes(&server);
-        let bytes = frame.map(|frame| frame.into_data().unwrap_or_default());
-        Some((bytes, (body, gateway, server)))
-    });
-    Response::from_parts(head, body)
+        self.gateway.discovery.changes(&self.server);
+        let bytes = match frame {
+            Ok(frame) => frame.into_data().unwrap_or_default(),
+            Err(_) => {
+                self.is_over = true;
+                manage::write_broken(self.is_within_line).into()
+            }
+        };
+        self.is_within_line = !bytes.ends_with(b"\n");
+        Some((Ok(bytes), self))
+    }
 }
 
 fn pulled(asked: &Managing) -> Response<Body> {
@@ -282,7 +374,6 @@ fn nowhere(gateway: &Gateway, read: Result<Managing, Failure>) -> Response<Body>
     }
 }
 
-/// Clients know the beginning: the `ollama` command then looks for a cloud model of that name.
 fn unknown_to_pull(gateway: &Gateway, model: &str) -> Failure {
     let no_server = no_server(gateway);
     let why = match gateway.discovery.catalogue().look_up(model) {
@@ -290,7 +381,7 @@ fn unknown_to_pull(gateway: &Gateway, model: &str) -> Failure {
         Err(failure) => failure.message,
         Ok(_) => no_server.message,
     };
-    Failure::new(Class::UnknownModel, format!("pull model manifest: file does not exist: {why}"))
+    Failure::new(Class::UnknownModel, format!("{UNKNOWN}: {why}"))
 }
 
 /// Nobody can do it; what is wrong with the request comes before why.

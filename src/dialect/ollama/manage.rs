@@ -165,6 +165,13 @@ pub fn write_failed_lines(action: Action, message: &str) -> Option<Vec<u8>> {
     Some([line("status", first), line("error", message)].concat())
 }
 
+/// The last line of an answer whose server broke off.
+pub fn write_broken(is_within_line: bool) -> Vec<u8> {
+    let mut told = if is_within_line { b"\n".to_vec() } else { Vec::new() };
+    told.extend(line("error", "the Ollama server broke off before the end"));
+    told
+}
+
 fn object(key: &str, text: &str) -> Vec<u8> {
     let mut writer = Writer::new(Style::Go);
     writer.object(|w| w.key(key).str(text));
