@@ -60,7 +60,10 @@ fn a_request_goes_to_the_server_that_it_is_about() {
         ("/api/pull", (json!({"model": "ollama2:new:7b"}), json!({"model": "new:7b"})), &second),
         (
             "/api/copy",
-            (json!({"source": "ollama2:there", "destination": "ollama2:x"}), json!({"source": "there:latest", "destination": "x"})),
+            (
+                json!({"source": "ollama2:there", "destination": "ollama2:x"}),
+                json!({"source": "there:latest", "destination": "x"}),
+            ),
             &second,
         ),
         (
@@ -77,7 +80,11 @@ fn a_request_goes_to_the_server_that_it_is_about() {
         assert_eq!((answer.status, answer.text().as_str()), (200, ""), "{asked}");
         let after = last(server);
         assert_eq!(after.1, told, "{path} {asked}");
-        assert_eq!(last(&first).0 + last(&second).0, before.0 + before.1 + 1, "{path} {asked}: one server is told once");
+        assert_eq!(
+            last(&first).0 + last(&second).0,
+            before.0 + before.1 + 1,
+            "{path} {asked}: one server is told once"
+        );
     }
     assert_eq!(delete(&gw, &json!({"model": "there"})).status, 200);
     assert_eq!(second.last().method, "DELETE");
@@ -267,7 +274,11 @@ fn without_an_ollama_the_answer_says_what_to_do() {
         gw.post_text(&digest, "x"),
         gw.post("/api/experimental/web_search", &json!({"query": "x"})),
     ] {
-        assert!(answer.status >= 500 && error(&answer.json()).contains("set OLLAMA_BASE_URL"), "{}", answer.everything());
+        assert!(
+            answer.status >= 500 && error(&answer.json()).contains("set OLLAMA_BASE_URL"),
+            "{}",
+            answer.everything()
+        );
     }
     let me = gw.post_text("/api/me", "");
     assert_eq!((me.status, &me.json()["name"]), (200, &json!("polyllama")));
@@ -294,7 +305,8 @@ fn an_unknown_pull_without_any_server_reads_as_ollamas_own() {
 fn a_listed_model_is_shown_while_its_server_is_away() {
     let up = upstream().models(&["tiny:latest"]);
     let gw = gateway().provider("ollama", &up, &[]).start();
-    let asked = Asked::new("POST", "/api/show").header("user-agent", "GitHubCopilotChat/1.0").body(r#"{"model":"tiny"}"#);
+    let asked =
+        Asked::new("POST", "/api/show").header("user-agent", "GitHubCopilotChat/1.0").body(r#"{"model":"tiny"}"#);
     assert_eq!(gw.send(&asked).status, 200);
     let seen = up.seen_all().into_iter().find(|seen| seen.path == "/api/show").unwrap();
     assert_eq!(seen.header("user-agent"), Some("GitHubCopilotChat/1.0"), "by which Ollama words its answer");

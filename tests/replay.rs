@@ -93,7 +93,9 @@ impl Case {
     /// It is about models that an Ollama server stores, or about its account.
     fn is_managing(&self) -> bool {
         let paths = ["pull", "push", "create", "copy", "delete", "blobs", "me", "signout", "user", "experimental"];
-        self.path().strip_prefix("/api/").is_some_and(|path| paths.contains(&path.split('/').next().unwrap_or_default()))
+        self.path()
+            .strip_prefix("/api/")
+            .is_some_and(|path| paths.contains(&path.split('/').next().unwrap_or_default()))
     }
 
     /// Refused for what the request says, whatever is stored.
@@ -166,7 +168,8 @@ fn difference(case: &Case, got: &Answer, closeness: Closeness) -> Option<String>
 fn other_order(case: &Case, got: &Answer) -> Option<String> {
     let is_ordered = |name: &String| HEADERS.contains(&name.as_str());
     let recorded = case.response["headers"].as_array().unwrap().iter();
-    let recorded: Vec<String> = recorded.map(|row| row[0].as_str().unwrap().to_lowercase()).filter(is_ordered).collect();
+    let recorded: Vec<String> =
+        recorded.map(|row| row[0].as_str().unwrap().to_lowercase()).filter(is_ordered).collect();
     let ours: Vec<String> = got.headers.iter().map(|(name, _)| name.clone()).filter(is_ordered).collect();
     (ours != recorded).then(|| format!("headers {ours:?} instead of {recorded:?}"))
 }

@@ -79,11 +79,7 @@ async fn tell(
     answer
 }
 
-fn told(
-    read: Result<Managing, Failure>,
-    asked: &Managing,
-    answer: Result<Response<Body>, Failure>,
-) -> Response<Body> {
+fn told(read: Result<Managing, Failure>, asked: &Managing, answer: Result<Response<Body>, Failure>) -> Response<Body> {
     answer.unwrap_or_else(|failure| away(read, asked, &failure))
 }
 
@@ -237,7 +233,8 @@ async fn place(gateway: &Gateway, asked: &Managing, headers: &HeaderMap) -> Plac
 
 /// A model that is listed: it goes from all servers that have it, all else is done at the first.
 fn of_listed(route: Route, action: Action) -> Place {
-    let (mut local, mut cloud): (Vec<_>, Vec<_>) = route.targets.into_iter().partition(|target| target.provider.is_local);
+    let (mut local, mut cloud): (Vec<_>, Vec<_>) =
+        route.targets.into_iter().partition(|target| target.provider.is_local);
     if action != Action::Delete {
         local.truncate(1);
     }
@@ -422,5 +419,7 @@ fn not_stored(asked: &Managing, target: &Target) -> Failure {
         Action::Delete => "can't be deleted; `exclude` at its provider in polyllama.toml hides it",
     };
     let (model, provider) = (&asked.model, &target.provider.prefix);
-    Failure::bad_request(format!("model '{model}' is not stored on an Ollama server but served by '{provider}': {can_not}"))
+    Failure::bad_request(format!(
+        "model '{model}' is not stored on an Ollama server but served by '{provider}': {can_not}"
+    ))
 }

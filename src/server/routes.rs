@@ -176,13 +176,16 @@ impl Visit<'_> {
             }
             Route::Change(action) => {
                 let (method, headers) = (&self.head.method, &self.head.headers);
-                self.with_body(Dialect::Ollama, body, |body| manage::change(gateway, action, method, headers, body)).await
+                self.with_body(Dialect::Ollama, body, |body| manage::change(gateway, action, method, headers, body))
+                    .await
             }
             Route::Blob => manage::blob(gateway, &self.head.method, self.path, &self.head.headers, body).await,
             Route::Own(own) => {
                 let (method, headers) = (&self.head.method, &self.head.headers);
-                self.with_body(Dialect::Ollama, body, |body| manage::own(gateway, own, method, self.path, headers, body))
-                    .await
+                self.with_body(Dialect::Ollama, body, |body| {
+                    manage::own(gateway, own, method, self.path, headers, body)
+                })
+                .await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,

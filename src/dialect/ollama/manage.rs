@@ -141,7 +141,8 @@ impl Managing {
             own_name(&typed).filter(|_| is_one_of(made))
         };
         let named = members.iter().enumerate().filter_map(|(index, member)| Some((index, new_name(member)?)));
-        let edits: Vec<Edit> = named.map(|(index, name)| Edit::Value(index, Json::string(&name).as_str().to_owned())).collect();
+        let edits: Vec<Edit> =
+            named.map(|(index, name)| Edit::Value(index, Json::string(&name).as_str().to_owned())).collect();
         splice::apply(body, &members, &edits)
     }
 }

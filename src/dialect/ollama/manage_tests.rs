@@ -50,7 +50,12 @@ fn wrong_requests_are_refused_in_ollamas_words() {
         (Action::Copy, r#"{"source":"a","destination":"a b"}"#, 400, r#"destination "a b" is invalid"#),
         (Action::Copy, r#"{"source":"a","destination":"b"}"#, 404, r#"model "a" not found"#),
         (Action::Create, "{}", 400, "invalid model name"),
-        (Action::Pull, r#"{"model":"x:cloud:local"}"#, 400, r#"use either :local or :cloud, not both: "x:cloud:local""#),
+        (
+            Action::Pull,
+            r#"{"model":"x:cloud:local"}"#,
+            400,
+            r#"use either :local or :cloud, not both: "x:cloud:local""#,
+        ),
     ];
     for (action, body, status, message) in rows {
         assert_eq!(said(action, body), (status, message.to_owned()), "{action:?} {body}");
