@@ -340,6 +340,7 @@ fn http_asks_for_one_host() {
     for (head, want) in [
         ("GET /api/version HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header"),
         ("GET /api/version HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 Bad Request"),
+        ("GET /api/version HTTP/1.1\r\nHost: a@b\r\n\r\n", "400 Bad Request: malformed Host header"),
         ("GET /api/version HTTP/1.0\r\n\r\n", "{\"version\":"),
     ] {
         let mut socket = gw.connect();
@@ -557,9 +558,16 @@ fn a_model_is_made_where_its_files_are() {
 fn a_path_can_lead_nowhere_else() {
     let up = upstream().then(done());
     let gw = gateway().provider("ollama", &up, &[]).start();
-    for path in ["/api/blobs/xyz", "/api/blobs/sha256:..%2F..%2Fsecret", "/api/blobs/a%2Fb"] {
+    let (wrong, nothing) = ((400, r#"{"error":"invalid digest format"}"#), (404, "404 page not found"));
+    for (path, want) in [
+        ("/api/blobs/xyz", wrong),
+        ("/api/blobs/sha256:%3F", wrong),
+        ("/api/blobs/sha256:..%2F..%2Fsecret", nothing),
+        ("/api/blobs/a/b", nothing),
+        ("/api/blobs/", nothing),
+    ] {
         let answer = gw.post_text(path, "x");
-        assert_eq!((answer.status, answer.text().as_str()), (400, r#"{"error":"invalid digest format"}"#), "{path}");
+        assert_eq!((answer.status, answer.text().as_str()), want, "{path}");
     }
     gw.send(&Asked::new("DELETE", "/api/user/keys/a%3Fb%20c"));
     assert_eq!(up.last().path, "/api/user/keys/a%3Fb%20c");

@@ -40,7 +40,7 @@ enum Route {
     Later(Dialect),
 }
 
-/// The routes: path, methods as Ollama writes them in `Allow`, and what it is.
+/// The routes: path (`:` stands for one more step, `*` for any number), methods as Ollama writes them in `Allow`, and what it is.
 const ROUTES: [(&str, &str, Route); 39] = [
     ("/", "HEAD, GET", Route::Root),
     ("/healthz", "HEAD, GET", Route::Health),
@@ -60,10 +60,10 @@ const ROUTES: [(&str, &str, Route); 39] = [
     ("/api/create", "POST", Route::Change(Action::Create)),
     ("/api/copy", "POST", Route::Change(Action::Copy)),
     ("/api/delete", "DELETE", Route::Change(Action::Delete)),
-    ("/api/blobs/*", "HEAD, POST", Route::Blob),
+    ("/api/blobs/:", "HEAD, POST", Route::Blob),
     ("/api/me", "POST", Route::Own(Own::Account)),
     ("/api/signout", "POST", Route::Own(Own::SignOut)),
-    ("/api/user/keys/*", "DELETE", Route::Own(Own::SignOut)),
+    ("/api/user/keys/:", "DELETE", Route::Own(Own::SignOut)),
     ("/api/experimental/web_search", "POST", Route::Own(Own::Web)),
     ("/api/experimental/web_fetch", "POST", Route::Own(Own::Web)),
     ("/api/experimental/model-recommendations", "GET", Route::Own(Own::Recommendations)),
@@ -115,17 +115,24 @@ pub(super) async fn handle(
     response
 }
 
-/// HTTP/1.1 wants one Host, no more and no less. Its absence is told as Ollama's server tells it.
+/// HTTP/1.1 wants one Host, no more and no less. What is wrong with it is told as Ollama's server tells it.
 fn without_host(head: &http::request::Parts) -> Option<Response<Body>> {
-    let told = match head.headers.get_all(header::HOST).iter().count() {
-        1 => return None,
-        0 if head.version < http::Version::HTTP_11 => return None,
-        0 => "400 Bad Request: missing required Host header",
-        _ => "400 Bad Request",
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let told = match (hosts.next(), hosts.next()) {
+        (Some(host), None) if host.as_bytes().iter().copied().all(is_of_host) => return None,
+        (Some(_), None) => "400 Bad Request: malformed Host header",
+        (None, _) if head.version < http::Version::HTTP_11 => return None,
+        (None, _) => "400 Bad Request: missing required Host header",
+        (Some(_), Some(_)) => "400 Bad Request",
     };
     let mut response = text(StatusCode::BAD_REQUEST, told, "text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Some(response)
+}
+
+/// May it stand in a Host header (RFC 3986, host and port)?
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte)
 }
 
 /// With the headers for a web page, sorted among the others as Ollama has them.
@@ -256,10 +263,11 @@ fn clean(path: &str) -> Cow<'_, str> {
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => path.len() > start.len() && path.starts_with(start),
-        None => pattern == path,
+    let rest_of = |start: &str| path.strip_prefix(start).filter(|rest| !rest.is_empty());
+    if let Some(start) = pattern.strip_suffix(':') {
+        return rest_of(start).is_some_and(|rest| !rest.contains('/'));
     }
+    pattern.strip_suffix('*').map_or(pattern == path, |start| rest_of(start).is_some())
 }
 
 fn is_allowed(methods: &str, method: &Method) -> bool {
@@ -320,7 +328,7 @@ mod tests {
     #[test]
     fn every_route_is_found_by_its_own_path() {
         for (pattern, _, route) in ROUTES {
-            let path = pattern.replace('*', "x/y");
+            let path = pattern.replace('*', "x/y").replace(':', "x");
             let found = ROUTES.iter().find(|(pattern, _, _)| fits(pattern, &path)).map(|(_, _, route)| *route);
             assert_eq!(found, Some(route), "{pattern}");
         }
