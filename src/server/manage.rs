@@ -71,6 +71,10 @@ async fn tell(
         let body = asked.renamed(body, as_typed(&asked.model, model), |name| own_name(provider, name));
         let errand = Errand::ollama(method.clone(), asked.action.path(), headers, body).slow();
         answer = send(gateway, provider, errand).await;
+        if let Ok(answer) = &answer {
+            let (path, status) = (asked.action.path(), answer.status().as_u16());
+            tracing::info!(model = asked.model, server = provider.prefix, status, "{path}");
+        }
         match answer {
             Ok(done) if done.status().is_success() => answer = Ok(changed(gateway, provider, done).await),
             _ => break,
