@@ -5,6 +5,7 @@
 mod alias;
 #[cfg(test)]
 mod alias_tests;
+mod facts;
 mod name;
 mod rows;
 mod suggest;
@@ -18,6 +19,7 @@ use crate::chat::{Class, Failure};
 use crate::model::Model;
 use crate::provider::{Provider, Providers};
 use alias::{Aliases, Listed};
+pub use facts::Said;
 use rows::Row;
 
 /// What Ollama's clients append to a name that has no tag.
@@ -54,6 +56,8 @@ pub struct Options {
     pub generated_aliases: bool,
     /// Show aliases in lists.
     pub list_aliases: bool,
+    /// What the operator says of models; of two that say something of the same, the later one counts.
+    pub said: Vec<Said>,
     /// All prefixes of known providers that are off, with the variable that would switch them on.
     pub off: Vec<(String, Vec<String>)>,
 }
@@ -77,6 +81,7 @@ pub struct Catalogue {
     generated: HashMap<String, usize>,
     aliases: Vec<(String, String, String)>,
     off: Vec<(String, Vec<String>)>,
+    said: Vec<Said>,
     /// There is one that would be asked: one that is on only if it answers, and didn't, is none.
     has_provider: bool,
 }
@@ -95,12 +100,13 @@ impl Catalogue {
     /// an empty one.
     pub fn new(providers: &Providers, lists: &HashMap<String, Vec<Model>>, options: &Options) -> Catalogue {
         let providers = rows::in_order(providers);
-        let rows = rows::rows(&providers, lists);
+        let rows = rows::rows(&providers, lists, &options.said);
         let mut catalogue = Catalogue {
             prefixes: prefixes(&providers),
             listed: listed(&providers, &rows),
             configured: options.aliases.iter().map(|(name, to)| (name.trim().to_lowercase(), to.clone())).collect(),
             off: options.off.clone(),
+            said: options.said.clone(),
             has_provider: providers.iter().any(|one| !one.is_optional || lists.contains_key(&one.prefix)),
             providers,
             ..Catalogue::default()
@@ -145,7 +151,7 @@ impl Catalogue {
         let known = self.entries(&target.model).find(|entry| self.is_target(entry, target));
         Ok(match known.and_then(|entry| self.models.get(entry.row)) {
             Some(model) => Arc::clone(model),
-            None => Arc::new(bare_row(name.trim(), target)),
+            None => Arc::new(self.bare_row(name.trim(), target)),
         })
     }
 
@@ -324,6 +330,12 @@ impl Catalogue {
         is_name.then(|| Route { targets: vec![target()] })
     }
 
+    /// A row for a model that no list has.
+    fn bare_row(&self, name: &str, target: &Target) -> Model {
+        let model = Model { id: target.model.clone(), ..Model::default() };
+        Model { name: name.to_owned(), ..rows::described(model, &target.provider, &self.said) }
+    }
+
     fn is_target(&self, entry: &Entry, target: &Target) -> bool {
         let provider = self.providers.get(entry.provider);
         entry.id == target.model && provider.is_some_and(|provider| Arc::ptr_eq(provider, &target.provider))
@@ -414,12 +426,6 @@ fn listed(providers: &[Arc<Provider>], rows: &[Row]) -> HashMap<String, Vec<Entr
         entries.sort_by_key(|entry| entry.provider);
     }
     listed
-}
-
-/// A row for a model that no list has: nothing is known of it.
-fn bare_row(name: &str, target: &Target) -> Model {
-    let model = Model { id: target.model.clone(), ..Model::default() };
-    Model { name: name.to_owned(), ..rows::described(model, &target.provider) }
 }
 
 fn day(time: jiff::Timestamp) -> Option<name::Date> {
