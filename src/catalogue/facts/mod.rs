@@ -20,10 +20,10 @@ pub struct Said {
 
 /// Makes a listed model's facts whole. An Ollama server's own are as it tells them: it alone knows, and it is asked for the details.
 pub(super) fn complete(model: &mut Model, provider: &Provider, said: &[Said]) {
-    if model.is_local {
-        return;
-    }
     let listed = model.take_facts();
+    if model.is_local {
+        return model.learn(listed, Source::List);
+    }
     let fits = |said: &&Said| said.pattern.is_match(&model.name) || said.pattern.is_match(&model.id);
     // The last word counts.
     let words: Vec<Facts> = said.iter().rev().filter(fits).map(|said| said.facts.clone()).collect();
