@@ -330,15 +330,16 @@ fn the_operators_word_goes_before_all() {
 fn openais_lists_tell_it_behind_the_required_members() {
     let world = World::new();
     let gw = world.start("");
-    let start = format!(
-        r#"{{"id":"openai:gpt-5","object":"model","created":1754425777,"owned_by":"proxy","context_length":400000,"max_input_tokens":272000,"max_completion_tokens":128000,"#
+    let start = concat!(
+        r#"{"id":"openai:gpt-5","object":"model","created":1754425777,"owned_by":"proxy","#,
+        r#""context_length":400000,"max_input_tokens":272000,"max_completion_tokens":128000,"#
     );
     assert!(
-        gw.get("/v1/models/openai:gpt-5").text().starts_with(&start),
+        gw.get("/v1/models/openai:gpt-5").text().starts_with(start),
         "{}",
         gw.get("/v1/models/openai:gpt-5").text()
     );
-    assert!(gw.get("/v1/models").text().contains(&start));
+    assert!(gw.get("/v1/models").text().contains(start));
     let bare = gw.get("/v1/models/openai:nobody-knows-1").json();
     assert_eq!(bare, json!({"id": "openai:nobody-knows-1", "object": "model", "created": 0, "owned_by": "proxy"}));
 }
