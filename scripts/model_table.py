@@ -91,6 +91,9 @@ SHARED_MORE = {
     "qwq-32b": "tools thinking",
 }
 
+# Called thinking by the source; their providers' documentation says otherwise, and some refuse to be asked for it.
+NOT_THINKING = re.compile(r"(openai:|\*:)gpt.*chat|(qwen:|\*:)qwen.*coder|qwen:qwen-max$|\*:qwenmax$|(mistral:|\*:)devstral")
+
 MODES = {"chat", "completion", "responses", "embedding"}
 FLAGS = {"tools": "supports_function_calling", "vision": "supports_vision", "thinking": "supports_reasoning"}
 
@@ -252,6 +255,9 @@ def agreed(hosts: list[list[str]]) -> list[str]:
 def main() -> None:
     rows = source()
     table = {**own_rows(rows), **shared_rows(rows)}
+    for name, (*figures, words) in table.items():
+        if NOT_THINKING.match(name):
+            table[name] = (*figures, words.replace("thinking", "").strip())
     lines = ["\t".join([name, *("-" if cell in (None, "") else str(cell) for cell in cells)]) for name, cells in table.items()]
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(HEADING + "\n".join(sorted(lines)) + "\n")

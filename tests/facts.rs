@@ -372,6 +372,18 @@ fn the_command_says_where_each_fact_is_from() {
 }
 
 #[test]
+fn the_configuration_shows_what_was_said_and_refuses_what_is_no_fact() {
+    let config = |text: &str| gateway().file("polyllama.toml", text).arg("config").run();
+    let (status, text) = config("[model.'a:*']\ncontext_length = 5\ncapabilities = ['tools']\n");
+    let line = text.lines().find(|line| line.starts_with("model.\"a:*\" ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(status.success() && line.contains("context_length = 5") && line.contains("[\"tools\"]"), "{line}");
+    assert!(line.contains("polyllama.toml:1"), "{line}");
+    let (status, text) = config("[model.'a:*']\ncapabilities = ['seeing']\n");
+    assert_eq!(status.code(), Some(2));
+    assert!(text.contains("polyllama.toml:1:8: unknown capability `seeing`; there are completion, tools,"), "{text}");
+}
+
+#[test]
 fn the_notices_are_printed() {
     let (status, text) = gateway().arg("notices").run();
     assert!(

@@ -1,9 +1,5 @@
 use super::*;
 
-fn rows() -> Vec<&'static str> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).collect()
-}
-
 /// What the table tells of a model, its sources one behind the other, as a row would write it.
 fn told(prefix: &str, id: &str) -> String {
     let mut model = crate::model::Model::default();
@@ -17,7 +13,7 @@ fn told(prefix: &str, id: &str) -> String {
 
 #[test]
 fn the_table_is_well_formed_and_sorted() {
-    let rows = rows();
+    let rows = &*ROWS;
     assert!(rows.len() > 500 && TABLE.is_ascii() && TABLE.ends_with('\n') && TABLE.len() < 64 << 10);
     assert!(TABLE.lines().take_while(|line| line.starts_with('#')).any(|line| line.contains("MIT licence")));
     let names: Vec<&str> = rows.iter().map(|row| row.split('\t').next().unwrap()).collect();
@@ -33,7 +29,7 @@ fn the_table_is_well_formed_and_sorted() {
 
 #[test]
 fn every_row_is_found_and_nothing_between_them() {
-    for line in rows() {
+    for line in &*ROWS {
         let (prefix, id) = line.split('\t').next().unwrap().split_once(':').unwrap();
         assert_eq!(row(prefix, id), facts(line.split_once('\t').unwrap().1), "{line}");
         assert_eq!(row(prefix, &format!("{id} ")), None);
@@ -132,6 +128,10 @@ fn names_are_shortened_as_the_script_does_it() {
         ("Qwen/Qwen2.5-VL-72B-Instruct-AWQ", "qwen2.5vl-72b"),
     ] {
         assert_eq!(family::shortened(id, family::Instruct::Dropped).as_deref(), Some(short), "{id}");
+    }
+    for row in ROWS.iter().filter_map(|row| row.strip_prefix("*:")) {
+        let name = row.split('\t').next().unwrap();
+        assert_eq!(family::shortened(name, family::Instruct::Kept).as_deref(), Some(name));
     }
     assert_eq!(family::shortened("instruct", family::Instruct::Kept).as_deref(), Some("instruct"));
     assert_eq!(family::shortened("///", family::Instruct::Kept), None);
