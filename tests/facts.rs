@@ -183,7 +183,7 @@ fn the_list_tells_what_is_known_of_each_model() {
         (
             "akash:openai/gpt-oss-120b",
             "2025-07-31T22:13:20Z",
-            details("gpt-oss", "120B"),
+            details("gptoss", "120B"),
             json!(["completion", "tools", "thinking"]),
         ),
         // Models of the provider's entry, where it has no list.

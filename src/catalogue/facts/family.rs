@@ -41,6 +41,8 @@ pub(super) enum Instruct {
 /// Family and size, as far as the name tells.
 pub(super) fn of(id: &str) -> Facts {
     let family = name::parse(id).map(|name| name.family).filter(|family| !name::is_common_word(family));
+    // As Ollama has it: `gptoss`.
+    let family = family.map(|family| family.replace('-', ""));
     Facts { family, parameter_size: parameter_size(id), ..Facts::default() }
 }
 
