@@ -91,6 +91,16 @@ SHARED_MORE = {
     "qwq-32b": "tools thinking",
 }
 
+# Vectors of open models, by their makers' model cards.
+SHARED_VECTORS = {
+    "bgem3": 1_024,
+    "nomicembed1.5": 768,
+    "nomicembedtext": 768,
+    "qwen3embedding-0.6b": 1_024,
+    "qwen3embedding-4b": 2_560,
+    "qwen3embedding-8b": 4_096,
+}
+
 # Called thinking by the source; their providers' documentation says otherwise, and some refuse to be asked for it.
 NOT_THINKING = re.compile(r"(openai:|\*:)gpt.*chat|(qwen:|\*:)qwen.*coder|qwen:qwen-max$|\*:qwenmax$|(mistral:|\*:)devstral")
 
@@ -213,7 +223,7 @@ def shared_rows(rows: dict) -> dict[str, tuple]:
     # An `instruct` that differs from its siblings has a row of its own.
     apart = {id: row for id, row in rows.items() if "instruct" in id.lower()}
     found |= {name: words for name, words in hosted(apart, set()).items() if found.get(name.replace("instruct", "", 1)) != words}
-    found |= SHARED_MORE
+    found |= SHARED_MORE | dict.fromkeys(SHARED_VECTORS, "embedding")
     sizes = defaultdict(list)
     for name, words in found.items():
         if "-" in name:
@@ -222,7 +232,17 @@ def shared_rows(rows: dict) -> dict[str, tuple]:
         common = [word for word in all_words[0] if all(word in words for words in all_words)]
         if len(all_words) > 1 and common:
             found.setdefault(family, " ".join(common))
-    return {f"*:{name}": (None, None, None, None, words) for name, words in found.items()}
+    lengths = vectors(rows) | SHARED_VECTORS
+    return {f"*:{name}": (None, None, None, lengths.get(name), words) for name, words in found.items()}
+
+
+def vectors(rows: dict) -> dict[str, int]:
+    """How long a model's vectors are, where all hosts that tell it agree."""
+    told = defaultdict(set)
+    for id, row in rows.items():
+        if length := number(row, "output_vector_size"):
+            told[shortened(id, {"instruct"})].add(length)
+    return {name: lengths.pop() for name, lengths in told.items() if name and len(lengths) == 1}
 
 
 def hosted(rows: dict, plain: set[str]) -> dict[str, str]:

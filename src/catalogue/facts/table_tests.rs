@@ -103,12 +103,19 @@ fn open_models_at_any_host() {
         ("Qwen/Qwen3-235B-A22B-Instruct-2507", "completion tools"),
         ("Qwen3-235B-A22B-Thinking-2507", "completion tools thinking"),
         ("qwen3-99b", "completion tools thinking"),
-        ("BAAI/bge-m3", "embedding"),
         ("gemma-3-1b-it", "completion tools"),
         ("gpt-4o", "completion tools vision"),
     ] {
         assert_eq!(told("akash", id), format!("- - - - {expected}"), "{id}");
     }
+}
+
+/// A vector's length is the model's own, not the host's.
+#[test]
+fn vectors_of_open_models() {
+    assert_eq!(told("akash", "BAAI/bge-m3"), "- - - 1024 embedding");
+    assert_eq!(told("openrouter", "qwen/qwen3-embedding-8b"), "- - - 4096 embedding");
+    assert_eq!(told("azure", "text-embedding-3-large"), "- - - 3072 embedding");
 }
 
 #[test]
