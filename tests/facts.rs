@@ -241,11 +241,12 @@ fn an_ollamas_own_models_are_listed_as_it_lists_them() {
     let gw = world.start("[model.'*']\ncontext_length = 5\nfamily = 'x'\n");
     let tags = gw.get("/api/tags").text();
     assert!(tags.starts_with(&format!(r#"{{"models":[{OWN_ROW},{STUB_ROW},"#)), "{tags}");
-    let known = gw.get("/v1/models/gemma3n:e4b").json();
-    assert_eq!(
-        (&known["context_length"], &known["capabilities"]),
-        (&json!(32_768), &json!(["completion", "vision", "audio"]))
-    );
+    let (_, told) =
+        gateway().provider("ollama", &world.ollama, &[]).arg("models").arg("gemma3n:e4b").arg("--json").run();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["context_length"], &told["embedding_length"]), (&json!(32_768), &json!(2048)));
+    assert_eq!(told["capabilities"], json!(["completion", "vision", "audio"]));
+    assert_eq!(told["sources"]["context_length"], "list");
 }
 
 #[test]

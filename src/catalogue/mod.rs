@@ -67,6 +67,8 @@ pub struct Options {
 pub struct Catalogue {
     /// In the order of look-up.
     providers: Vec<Arc<Provider>>,
+    /// What the operator says of models.
+    said: Vec<Said>,
     /// Prefix in lower case → place in `providers`.
     prefixes: HashMap<String, usize>,
     /// Listed models, then alias rows where wanted.
@@ -81,7 +83,6 @@ pub struct Catalogue {
     generated: HashMap<String, usize>,
     aliases: Vec<(String, String, String)>,
     off: Vec<(String, Vec<String>)>,
-    said: Vec<Said>,
     /// There is one that would be asked: one that is on only if it answers, and didn't, is none.
     has_provider: bool,
 }
@@ -102,11 +103,11 @@ impl Catalogue {
         let providers = rows::in_order(providers);
         let rows = rows::rows(&providers, lists, &options.said);
         let mut catalogue = Catalogue {
+            said: options.said.clone(),
             prefixes: prefixes(&providers),
             listed: listed(&providers, &rows),
             configured: options.aliases.iter().map(|(name, to)| (name.trim().to_lowercase(), to.clone())).collect(),
             off: options.off.clone(),
-            said: options.said.clone(),
             has_provider: providers.iter().any(|one| !one.is_optional || lists.contains_key(&one.prefix)),
             providers,
             ..Catalogue::default()

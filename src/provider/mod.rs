@@ -153,11 +153,6 @@ impl Provider {
         self.faces.iter().filter(usable).find(serves).map(Way::Translate)
     }
 
-    /// Can a model of its be asked to fill a gap in a text? Only a legacy completion has a place for what follows the gap.
-    pub fn fills_gaps(&self) -> bool {
-        self.faces.iter().any(|face| face.operations.contains(&Operation::Complete))
-    }
-
     /// Does this prefix mean it?
     pub fn has_prefix(&self, prefix: &str) -> bool {
         self.prefix == prefix || self.other_prefixes.iter().any(|other| other == prefix)
@@ -167,6 +162,11 @@ impl Provider {
     pub fn lists(&self, id: &str) -> bool {
         self.include.as_ref().is_none_or(|set| set.is_match(id))
             && !self.exclude.as_ref().is_some_and(|set| set.is_match(id))
+    }
+
+    /// Can a model of its be asked to fill a gap in a text? Only a legacy completion has a place for what follows the gap.
+    pub fn fills_gaps(&self) -> bool {
+        self.faces.iter().any(|face| face.operations.contains(&Operation::Complete))
     }
 }
 
