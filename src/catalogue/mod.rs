@@ -147,6 +147,9 @@ impl Catalogue {
 
     /// What is known of the model that a name means; a bare row for one that no list has.
     pub fn model(&self, name: &str) -> Result<Arc<Model>, Failure> {
+        if let Some(row) = self.alias_row(name.trim()) {
+            return Ok(Arc::clone(row));
+        }
         let route = self.look_up(name)?;
         let Some(target) = route.targets.first() else { return Err(self.unknown(name)) };
         let known = self.entries(&target.model).find(|entry| self.is_target(entry, target));
@@ -213,6 +216,13 @@ impl Catalogue {
             })
             .collect();
         self.models.extend(rows);
+    }
+
+    /// An alias that is listed has a row of its own: clients that show its name must be able to tell it from its model.
+    fn alias_row(&self, asked: &str) -> Option<&Arc<Model>> {
+        let rows = self.models.get(self.targets.len()..)?;
+        let is_asked = |name: &str| without_latest(name).eq_ignore_ascii_case(without_latest(asked));
+        rows.iter().find(|row| is_asked(&row.name))
     }
 
     /// Does somebody list a model of this name, with or without the tag `latest`?

@@ -307,14 +307,16 @@ fn capabilities(row: Value<'_>, sort: Sort) -> Capabilities {
     let vision: [&[&str]; 3] = [&["capabilities", "vision"], &["supports_image_in"], &["supports_image_input"]];
     let thinking: [&[&str]; 3] = [&["thinking"], &["supports_reasoning"], &["capabilities", "reasoning"]];
     let (completion, embedding) = converses_or_embeds(sort);
+    let image = within(&own, "image");
     Capabilities {
-        completion,
+        // Who draws and isn't said to converse doesn't.
+        completion: completion.or(image.filter(|draws| *draws).map(|_| false)),
         tools: within(&own, "tools").or_else(|| flag(&tools)).or(within(&parameters, "tools")).or_else(any_host),
         vision: within(&own, "vision").or_else(|| flag(&vision)).or(within(&inputs, "image")),
         thinking: within(&own, "thinking").or_else(|| flag(&thinking)).or(within(&parameters, "reasoning")),
         insert: within(&own, "insert").or_else(|| flag(&[&["capabilities", "completion_fim"]])),
         embedding,
-        image: within(&own, "image"),
+        image,
         audio: within(&own, "audio"),
     }
 }
