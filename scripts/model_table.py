@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 VERSION = "1.109.1"
 MEMBER = "litellm/model_prices_and_context_window_backup.json"
@@ -104,6 +105,17 @@ SHARED_VECTORS = {
 # Called thinking by the source; their providers' documentation says otherwise, and some refuse to be asked for it.
 NOT_THINKING = re.compile(r"(openai:|\*:)gpt.*chat|(qwen:|\*:)qwen.*coder|qwen:qwen-max$|\*:qwenmax$|(mistral:|\*:)devstral")
 
+
+class Row(NamedTuple):
+    """What the table tells of a model, in its columns' order."""
+
+    window: int | None = None
+    most_in: int | None = None
+    most_out: int | None = None
+    vector: int | None = None
+    words: str = ""
+
+
 MODES = {"chat", "completion", "responses", "embedding"}
 FLAGS = {"tools": "supports_function_calling", "vision": "supports_vision", "thinking": "supports_reasoning"}
 
@@ -118,7 +130,7 @@ def source() -> dict:
             subprocess.run([*pip, *options, f"litellm=={VERSION}"], check=True)
             wheel = next(Path(folder).glob("*.whl"))
         text = zipfile.ZipFile(wheel).read(MEMBER)
-    if not hashlib.sha256(text).hexdigest() == SHA256:
+    if hashlib.sha256(text).hexdigest() != SHA256:
         sys.exit(f"{MEMBER} is not the file that this script was written for")
     rows = json.loads(text)
     del rows["sample_spec"]
@@ -135,12 +147,13 @@ def capabilities(row: dict) -> list[str]:
     return words
 
 
-def own_rows(rows: dict) -> dict[str, tuple]:
+def own_rows(rows: dict) -> dict[str, Row]:
     """Each provider's own models, under its own ids."""
     found = {}
     for prefix, names in PROVIDERS.items():
         for id, row in rows.items():
-            if row["litellm_provider"] not in names:
+            # A fine-tuned model is looked up by its base.
+            if row["litellm_provider"] not in names or id.startswith("ft:"):
                 continue
             start = next((f"{name}/" for name in names if id.startswith(f"{name}/")), "")
             most_in, most_out = number(row, "max_input_tokens"), number(row, "max_output_tokens")
@@ -151,9 +164,10 @@ def own_rows(rows: dict) -> dict[str, tuple]:
             # An answer as long as the window is what the source says when it doesn't know.
             most_out = most_out if most_out and (window or 0) > most_out else None
             most_in = most_in if most_in != window else None
-            found[f"{prefix}:{id.removeprefix(start)}"] = (window, most_in, most_out, number(row, "output_vector_size"), " ".join(words))
+            vector = number(row, "output_vector_size")
+            found[f"{prefix}:{id.removeprefix(start)}"] = Row(window, most_in, most_out, vector, " ".join(words))
     for name, (window, most_out, vector, words) in MORE.items():
-        found[name] = (window, None, most_out, vector, words)
+        found[name] = Row(window, None, most_out, vector, words)
     return {name.lower(): row for name, row in found.items()}
 
 
@@ -165,7 +179,7 @@ def number(row: dict, key: str) -> int | None:
 # How names are shortened; src/catalogue/facts/family.rs does the same.
 NAMES = re.compile(r"[-_:@ ]")
 PLAIN = set("it hf versatile free cloud maas tee latest meta nvidia fp4 fp8 fp16 bf16 int4 int8 nvfp4 awq gptq gguf mlx".split())
-# These tell models of one size apart from nothing, but others from each other: gpt-4 and gpt-4-turbo.
+# Plain too where a size names the model; elsewhere they make another of it: `gpt-4` and `gpt-4-turbo`.
 PLAIN_BESIDE_SIZE = set("turbo fast chat text base preview".split())
 SIZE = re.compile(r"[ae]?\d+(\.\d+)?(x\d+)?[bmte]")
 
@@ -216,7 +230,7 @@ def company(row: dict) -> str:
     return re.split(r"[-_]", row["litellm_provider"])[0]
 
 
-def shared_rows(rows: dict) -> dict[str, tuple]:
+def shared_rows(rows: dict) -> dict[str, Row]:
     """What holds of a model wherever it is hosted."""
     rows = {id: row for id, row in rows.items() if not re.match(r"ft:|[a-z0-9]+\.[a-z]", id.rsplit("/", 1)[-1])}
     found = hosted(rows, {"instruct"})
@@ -233,7 +247,7 @@ def shared_rows(rows: dict) -> dict[str, tuple]:
         if len(all_words) > 1 and common:
             found.setdefault(family, " ".join(common))
     lengths = vectors(rows) | SHARED_VECTORS
-    return {f"*:{name}": (None, None, None, lengths.get(name), words) for name, words in found.items()}
+    return {f"*:{name}": Row(vector=lengths.get(name), words=words) for name, words in found.items()}
 
 
 def vectors(rows: dict) -> dict[str, int]:
@@ -275,9 +289,9 @@ def agreed(hosts: list[list[str]]) -> list[str]:
 def main() -> None:
     rows = source()
     table = {**own_rows(rows), **shared_rows(rows)}
-    for name, (*figures, words) in table.items():
+    for name, row in table.items():
         if NOT_THINKING.match(name):
-            table[name] = (*figures, words.replace("thinking", "").strip())
+            table[name] = row._replace(words=row.words.replace("thinking", "").strip())
     lines = ["\t".join([name, *("-" if cell in (None, "") else str(cell) for cell in cells)]) for name, cells in table.items()]
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(HEADING + "\n".join(sorted(lines)) + "\n")

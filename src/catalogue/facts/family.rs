@@ -4,30 +4,10 @@ use super::super::name;
 use crate::model::Facts;
 
 /// Words that say nothing of what a model can do; `scripts/model_table.py` has the same.
-const PLAIN: [&str; 18] = [
-    "it",
-    "hf",
-    "versatile",
-    "free",
-    "cloud",
-    "maas",
-    "tee",
-    "latest",
-    "meta",
-    "nvidia",
-    "fp4",
-    "fp8",
-    "fp16",
-    "bf16",
-    "int4",
-    "int8",
-    "nvfp4",
-    "awq",
-];
-/// More of them, the formats of files.
-const FORMATS: [&str; 3] = ["gptq", "gguf", "mlx"];
-/// These are plain where a size tells models apart: `gpt-4` and `gpt-4-turbo` are two.
-const PLAIN_BESIDE_SIZE: [&str; 6] = ["turbo", "fast", "chat", "text", "base", "preview"];
+const PLAIN: &str =
+    "it hf versatile free cloud maas tee latest meta nvidia fp4 fp8 fp16 bf16 int4 int8 nvfp4 awq gptq gguf mlx";
+/// Plain too where a size names the model; elsewhere they make another of it: `gpt-4` and `gpt-4-turbo`.
+const PLAIN_BESIDE_SIZE: &str = "turbo fast chat text base preview";
 
 /// Shall the word `instruct` count?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +43,11 @@ fn parameter_size(id: &str) -> Option<String> {
 pub(super) fn shortened(id: &str, instruct: Instruct) -> Option<String> {
     let words = undated(words(&id.to_ascii_lowercase()));
     let (sizes, names): (Vec<String>, Vec<String>) = words.into_iter().partition(|word| is_size(word));
+    let is_one_of = |list: &str, word: &str| list.split(' ').any(|plain| plain == word);
     let is_plain = |word: &str| {
-        PLAIN.contains(&word)
-            || FORMATS.contains(&word)
+        is_one_of(PLAIN, word)
             || (instruct == Instruct::Dropped && word == "instruct")
-            || (!sizes.is_empty() && PLAIN_BESIDE_SIZE.contains(&word))
+            || (!sizes.is_empty() && is_one_of(PLAIN_BESIDE_SIZE, word))
     };
     let mut short = String::new();
     for word in names.iter().filter(|word| !is_plain(word)) {

@@ -66,7 +66,7 @@ fn providers_own_models() {
 fn other_spellings_of_a_providers_own_models() {
     for (prefix, id, same_as) in [
         ("openai", "gpt-4o-2027-01-31", "gpt-4o"),
-        ("openai", "ft:gpt-4o-2024-08-06:org::a1", "ft:gpt-4o-2024-08-06"),
+        ("openai", "ft:gpt-4o-2024-08-06:org::a1", "gpt-4o-2024-08-06"),
         ("openai", "ft:gpt-5:org:name:a1", "gpt-5"),
         ("openai", "GPT-4o", "gpt-4o"),
         ("google", "gemini-2.5-flash-preview-09-2025", "gemini-2.5-flash"),
