@@ -163,6 +163,11 @@ impl Provider {
         self.include.as_ref().is_none_or(|set| set.is_match(id))
             && !self.exclude.as_ref().is_some_and(|set| set.is_match(id))
     }
+
+    /// Can a model of its be asked to fill a gap in a text? Only a legacy completion has a place for what follows the gap.
+    pub fn fills_gaps(&self) -> bool {
+        self.faces.iter().any(|face| face.operations.contains(&Operation::Complete))
+    }
 }
 
 /// The providers that are on, in the order in which a bare name is looked up.

@@ -328,6 +328,7 @@ fn listed(row: &serde_json::Value) -> Model {
             thinking: can("thinking"),
             insert: can("insert"),
             embedding: can("embedding"),
+            ..Capabilities::default()
         },
         family: text(&details["family"]),
         parameter_size: text(&details["parameter_size"]),

@@ -30,6 +30,9 @@ fn row(w: &mut Writer, model: &Model, id: &str) {
         if let Some(tokens) = model.context_length {
             w.key("context_length").int(tokens);
         }
+        if let Some(tokens) = model.input_limit {
+            w.key("max_input_tokens").int(tokens);
+        }
         if let Some(tokens) = model.output_limit {
             w.key("max_completion_tokens").int(tokens);
         }
