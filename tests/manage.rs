@@ -71,6 +71,7 @@ fn a_request_goes_to_the_server_that_it_is_about() {
             (json!({"model": "ollama2:x", "from": "ollama2:there"}), json!({"model": "x", "from": "there:latest"})),
             &second,
         ),
+        ("/api/create", stays(json!({"model": "x", "from": "there", "remote_host": "http://far"})), &first),
         // What can't be read is refused by a server.
         ("/api/pull", stays(json!({"model": 5})), &first),
     ];
