@@ -102,6 +102,20 @@ fn the_first_server_that_answers_stands_in_for_one_that_is_away() {
     assert_eq!(last(&there), (1, json!({"model": "new"})));
 }
 
+/// What another tool did a moment ago, past the gateway, counts.
+#[test]
+fn lists_are_looked_at_anew_before_a_model_is_managed() {
+    let (first, second) = (upstream().then(done()), upstream().then(done()));
+    let gw = two_servers(&first, &second);
+    assert!(names_in_tags(&gw).is_empty());
+    second.now_lists(&["new:latest"]);
+    assert_eq!(gw.post("/api/copy", &json!({"source": "new", "destination": "x"})).status, 200);
+    assert_eq!((last(&first).0, last(&second).0), (0, 1));
+    first.now_lists_with(close());
+    assert_eq!(gw.post("/api/pull", &json!({"model": "other"})).status, 200);
+    assert_eq!((last(&first).0, last(&second).0), (0, 2), "the first went away");
+}
+
 #[test]
 fn a_model_is_deleted_wherever_it_is() {
     let first = upstream().models(&["both:latest"]).then(done());

@@ -33,8 +33,10 @@ pub(super) struct Server {
     is_up: bool,
 }
 
-/// The Ollama servers, those first that are up. One that would be on if it answered and doesn't is none.
+/// The Ollama servers, those first that are up. One that would be on if it answered and doesn't is none. They are asked anew, since
+/// people manage models with more than one tool, and what is some seconds old could send a request to the wrong server.
 pub(super) async fn servers(gateway: &Gateway) -> Vec<Server> {
+    gateway.discovery.providers().iter().filter(|one| stores(one)).for_each(|one| gateway.discovery.changes(one));
     completion::wait_for_lists(gateway).await;
     let stores = gateway.discovery.states().into_iter().filter(|(provider, ..)| stores(provider));
     let all = stores.map(|(provider, state, _)| Server { provider, is_up: state.is_listed && state.error.is_none() });
