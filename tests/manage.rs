@@ -71,6 +71,7 @@ fn a_request_goes_to_the_server_that_it_is_about() {
             (json!({"model": "ollama2:x", "from": "ollama2:there"}), json!({"model": "x", "from": "there:latest"})),
             &second,
         ),
+        ("/api/create", stays(json!({"model": "x", "from": "there", "remote_host": "http://far"})), &first),
         // What can't be read is refused by a server.
         ("/api/pull", stays(json!({"model": 5})), &first),
     ];
@@ -99,6 +100,20 @@ fn the_first_server_that_answers_stands_in_for_one_that_is_away() {
     let gw = two_servers(&away, &there);
     assert_eq!(gw.post("/api/pull", &json!({"model": "new"})).status, 200);
     assert_eq!(last(&there), (1, json!({"model": "new"})));
+}
+
+/// What another tool did a moment ago, past the gateway, counts.
+#[test]
+fn lists_are_looked_at_anew_before_a_model_is_managed() {
+    let (first, second) = (upstream().then(done()), upstream().then(done()));
+    let gw = two_servers(&first, &second);
+    assert!(names_in_tags(&gw).is_empty());
+    second.now_lists(&["new:latest"]);
+    assert_eq!(gw.post("/api/copy", &json!({"source": "new", "destination": "x"})).status, 200);
+    assert_eq!((last(&first).0, last(&second).0), (0, 1));
+    first.now_lists_with(close());
+    assert_eq!(gw.post("/api/pull", &json!({"model": "other"})).status, 200);
+    assert_eq!((last(&first).0, last(&second).0), (0, 2), "the first went away");
 }
 
 #[test]

@@ -182,17 +182,11 @@ impl Visit<'_> {
                 self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
             }
             Route::Change(action) => {
-                let (method, headers) = (&self.head.method, &self.head.headers);
-                self.with_body(Dialect::Ollama, body, |body| manage::change(gateway, action, method, headers, body))
-                    .await
+                self.with_body(Dialect::Ollama, body, async |body| self.managing().change(action, body).await).await
             }
-            Route::Blob => manage::blob(gateway, &self.head.method, self.path, &self.head.headers, body).await,
+            Route::Blob => self.managing().blob(body).await,
             Route::Own(own) => {
-                let (method, headers) = (&self.head.method, &self.head.headers);
-                self.with_body(Dialect::Ollama, body, |body| {
-                    manage::own(gateway, own, method, self.path, headers, body)
-                })
-                .await
+                self.with_body(Dialect::Ollama, body, async |body| self.managing().own(own, body).await).await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
@@ -200,15 +194,17 @@ impl Visit<'_> {
         }
     }
 
-    async fn with_body<F>(
+    fn managing(&self) -> manage::Request<'_> {
+        let (method, headers) = (&self.head.method, &self.head.headers);
+        manage::Request { gateway: self.gateway, method, path: self.path, headers }
+    }
+
+    async fn with_body(
         &self,
         dialect: Dialect,
         body: Incoming,
-        answer: impl FnOnce(bytes::Bytes) -> F,
-    ) -> Response<Body>
-    where
-        F: Future<Output = Response<Body>>,
-    {
+        answer: impl AsyncFnOnce(bytes::Bytes) -> Response<Body>,
+    ) -> Response<Body> {
         match input::read(&self.head.headers, body, &self.gateway.limits).await {
             Ok(body) => answer(body).await,
             Err(failure) => reply::failure(dialect, &failure),
