@@ -9,6 +9,7 @@
 pub mod error_body;
 pub mod framing;
 pub mod gemini;
+mod go;
 #[cfg(test)]
 mod many_calls_tests;
 pub mod ollama;
