@@ -29,12 +29,14 @@ enum Route {
     Show,
     Completion(Wire),
     Models,
+    /// LM Studio's list.
+    DetailedModels,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
     Later(Dialect),
 }
 
 /// The routes: path, methods as Ollama writes them in `Allow`, and what it is.
-const ROUTES: [(&str, &str, Route); 36] = [
+const ROUTES: [(&str, &str, Route); 41] = [
     ("/", "HEAD, GET", Route::Root),
     ("/healthz", "HEAD, GET", Route::Health),
     ("/readyz", "HEAD, GET", Route::Ready),
@@ -62,6 +64,11 @@ const ROUTES: [(&str, &str, Route); 36] = [
     ("/v1/models", "HEAD, GET", Route::Models),
     ("/v1/models/*", "HEAD, GET", Route::Models),
     ("/v1/embeddings", "POST", Route::Completion(Wire::OpenAiEmbeddings)),
+    ("/api/v0/models", "HEAD, GET", Route::DetailedModels),
+    ("/api/v0/models/*", "HEAD, GET", Route::DetailedModels),
+    ("/api/v0/chat/completions", "POST", Route::Completion(Wire::OpenAiChat)),
+    ("/api/v0/completions", "POST", Route::Completion(Wire::OpenAiCompletions)),
+    ("/api/v0/embeddings", "POST", Route::Completion(Wire::OpenAiEmbeddings)),
     ("/v1/responses", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/messages", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/messages/count_tokens", "POST", Route::Later(Dialect::OpenAi)),
@@ -137,6 +144,10 @@ impl Visit<'_> {
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
+            Route::DetailedModels => {
+                let one = self.path.strip_prefix("/api/v0/models/");
+                openai::detailed_models(gateway, &self.head.headers, one).await
+            }
             Route::Later(dialect) => later(dialect, self.path),
         }
     }
@@ -161,7 +172,7 @@ impl Visit<'_> {
         let headers = &self.head.headers;
         let response = match input::read(headers, body, &self.gateway.limits).await {
             Ok(body) => completion::answer(self.gateway, wire, headers, body, &mut pending).await,
-            Err(failure) => reply::failure(wire.dialect(), &failure),
+            Err(failure) => reply::failure_in(self.gateway.accent(), wire.dialect(), &failure),
         };
         pending.answered(response)
     }
@@ -171,7 +182,7 @@ impl Visit<'_> {
     }
 
     fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
-        let refused = reply::failure(dialect_of(route), failure);
+        let refused = reply::failure_in(self.gateway.accent(), dialect_of(route), failure);
         match route {
             Route::Completion(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
             _ => refused,
@@ -223,7 +234,7 @@ fn later(dialect: Dialect, path: &str) -> Response<Body> {
 
 fn dialect_of(route: Route) -> Dialect {
     match route {
-        Route::Models => Dialect::OpenAi,
+        Route::Models | Route::DetailedModels => Dialect::OpenAi,
         Route::Completion(wire) => wire.dialect(),
         Route::Later(dialect) => dialect,
         Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
