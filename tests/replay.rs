@@ -5,6 +5,8 @@
 //! checkout this skips, and says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "replay/face.rs"]
+mod face;
 mod support;
 
 use std::collections::BTreeMap;
@@ -38,13 +40,17 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
+    all_cases().into_iter().filter(|case| ROUTES.contains(&case.path())).collect()
+}
+
+fn all_cases() -> Vec<Case> {
     let all = recorded::exchanges("golden/ollama").into_iter().map(|(name, exchange)| Case {
         name,
         request: exchange["request"].clone(),
         response: exchange["response"].clone(),
         note: exchange["note"].as_str().unwrap_or_default().to_owned(),
     });
-    all.filter(|case| ROUTES.contains(&case.path())).collect()
+    all.collect()
 }
 
 impl Case {

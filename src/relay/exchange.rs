@@ -49,6 +49,7 @@ pub(super) async fn run(
     };
     match way {
         Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
+            ask.embed()?;
             let wire = face.dialect.wire(Operation::Embed);
             let context = Context { relay, attempt, wire, meter };
             embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask))

@@ -212,7 +212,6 @@ fn write_tools(w: &mut Writer, request: &Request) {
 
 /// Parameters without a place in Ollama's requests.
 fn dropped(request: &Request, extras: &[&str]) -> Vec<String> {
-    let settings = &request.settings;
     let rows = [
         ("tool_choice", matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_)))),
         ("parallel_tool_calls", request.parallel_tool_calls == Some(false)),
