@@ -1,6 +1,7 @@
 //! The Go types that Ollama decodes its requests into, and what their own decoders say.
 
 use super::go_json::quoted;
+use crate::dialect::go::tool::TOOL;
 use crate::dialect::go::types::Struct;
 pub(super) use crate::dialect::go::types::{Type, check};
 use crate::json::{Kind, Value};
@@ -93,7 +94,6 @@ pub(super) static SHOW_REQUEST: Type = Type::Struct(&Struct {
 });
 
 static IMAGE: Type = Type::Bytes("api.ImageData");
-static STRINGS: Type = Type::Slice("[]string", &Type::Str);
 
 /// Decodes itself through an alias, which is the name that shows when a message is no object.
 static MESSAGE: Type = Type::Own(&Type::Struct(&Struct {
@@ -125,47 +125,6 @@ static TOOL_CALL: Type = Type::Struct(&Struct {
         ),
     ],
 });
-
-static TOOL: Type = Type::Struct(&Struct {
-    name: "Tool",
-    full_name: "api.Tool",
-    fields: &[
-        ("type", Type::Str),
-        (
-            "function",
-            Type::Struct(&Struct {
-                name: "ToolFunction",
-                full_name: "api.ToolFunction",
-                fields: &[("name", Type::Str), ("description", Type::Str), ("parameters", PARAMETERS)],
-            }),
-        ),
-    ],
-});
-
-const PARAMETERS: Type = Type::Struct(&Struct {
-    name: "ToolFunctionParameters",
-    full_name: "api.ToolFunctionParameters",
-    fields: &[("type", Type::Str), ("required", STRING_LIST), ("properties", Type::OwnMap(&PROPERTY))],
-});
-
-const STRING_LIST: Type = Type::Slice("[]string", &Type::Str);
-
-static PROPERTY: Type = Type::Struct(&Struct {
-    name: "ToolProperty",
-    full_name: "api.ToolProperty",
-    fields: &[
-        ("anyOf", Type::Slice("[]api.ToolProperty", &Type::Own(&PROPERTY))),
-        ("type", Type::Rule(check_property_type)),
-        ("description", Type::Str),
-        ("enum", Type::Slice("[]interface {}", &Type::Any)),
-        ("properties", Type::OwnMap(&PROPERTY)),
-        ("required", STRING_LIST),
-    ],
-});
-
-fn check_property_type(value: Value<'_>) -> Result<(), String> {
-    if value.kind() == Kind::String { Ok(()) } else { check(value, &STRINGS) }
-}
 
 fn check_think(value: Value<'_>) -> Result<(), String> {
     let allowed = r#""high", "medium", "low", "max", true, or false"#;

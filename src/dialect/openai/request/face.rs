@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::chat::{Class, Failure, Message, Part, Role};
 use crate::dialect::go::json::{SyntaxError, base64_error, first_value, quoted};
+use crate::dialect::go::tool::TOOL;
 use crate::dialect::go::types::{Struct, Type, check};
 use crate::dialect::openai::embed::wrong_encoding;
 use crate::dialect::openai::error::refused;
@@ -50,7 +51,8 @@ pub(in crate::dialect::openai) fn read_embed(body: &Bytes) -> Result<Json, Failu
             return Err(refused(wrong_encoding(encoding)));
         }
     }
-    let Some(input) = member(value, "input").filter(|input| input.as_str() != "[]") else {
+    let is_empty = |input: &Value<'_>| input.kind() == Kind::Array && input.items().next().is_none();
+    let Some(input) = member(value, "input").filter(|input| !is_empty(input)) else {
         return Err(refused("invalid input"));
     };
     let is_text = |value: Value<'_>| value.kind() == Kind::String;
@@ -142,7 +144,7 @@ fn check_part(part: Value<'_>) -> Result<(), String> {
             let url = if image.kind() == Kind::Object { image.get("url").ok_or_else(wrong)? } else { image };
             check_image(&url.string().ok_or_else(wrong)?)
         }
-        "input_audio" => check_audio(part.get("input_audio").unwrap_or(part)),
+        "input_audio" => check_audio(part.get("input_audio")),
         // Of the history that another model left.
         "refusal" | "thinking" => Ok(()),
         _ => Err(wrong()),
@@ -169,10 +171,9 @@ fn check_image(url: &str) -> Result<(), String> {
     }
 }
 
-fn check_audio(audio: Value<'_>) -> Result<(), String> {
-    if audio.kind() != Kind::Object {
-        return Err("invalid input_audio format".to_owned());
-    }
+fn check_audio(audio: Option<Value<'_>>) -> Result<(), String> {
+    let audio = audio.filter(|audio| audio.kind() == Kind::Object);
+    let audio = audio.ok_or_else(|| "invalid input_audio format".to_owned())?;
     let data = audio.get("data").and_then(Value::string);
     let data = data.ok_or_else(|| "invalid input_audio format: missing data".to_owned())?;
     match base64_error(data.as_bytes()) {
@@ -248,6 +249,7 @@ static CHAT: Type = Type::Struct(&Struct {
             }),
         ),
         ("reasoning_effort", Type::Str),
+        ("tools", Type::Slice("[]api.Tool", &TOOL)),
         ("logprobs", Type::Bool),
         ("top_logprobs", Type::Int),
     ],
