@@ -143,12 +143,11 @@ fn wrong_requests_are_refused_in_known_words() {
     let (up, gw) = an_ollama();
     let user = |content: Value| json!({"model": "m", "messages": [{"role": "user", "content": content}]});
     let image = |url: &str| user(json!([{"type": "image_url", "image_url": {"url": url}}]));
-    let field = "json: cannot unmarshal number into Go struct field";
     for (path, body, want) in [
         (
             "/v1/chat/completions",
             json!({"model": "m", "messages": [{"role": 5}]}),
-            format!("Message.messages.role of type string"),
+            "json: cannot unmarshal number into Go struct field Message.messages.role of type string".into(),
         ),
         (
             "/v1/chat/completions",
@@ -311,4 +310,78 @@ fn tools_of_lm_studio_find_its_routes() {
     assert_eq!(completion.json()["choices"][0]["text"], "Hello");
     let embedded = gw.post("/api/v0/embeddings", &json!({"model": "m", "input": "Hi"}));
     assert_eq!(embedded.json()["data"][0]["embedding"], json!([0.5, -1]));
+}
+
+/// Calls of one line come in one record, those of the next in another; probabilities come with their text.
+#[test]
+fn a_streams_records_are_those_of_its_lines() {
+    let call = |index: u32, id: &str, name: &str| json!({"id": id, "function": {"index": index, "name": name, "arguments": {"b": 1, "a": "<"}}});
+    let line = |message: Value, logprobs: Option<&str>| {
+        let mut line = json!({"model": "m", "created_at": NOW, "message": message, "done": false});
+        if let Some(token) = logprobs {
+            line["logprobs"] = json!([{"token": token, "logprob": -0.5}]);
+        }
+        format!("{line}\n")
+    };
+    let said = |text: &str| json!({"role": "assistant", "content": text});
+    let called = |calls: Value| json!({"role": "assistant", "content": "", "tool_calls": calls});
+    let body = [
+        line(said("a"), Some("a")),
+        line(said(""), Some("b")),
+        line(said("c"), Some("c")),
+        line(called(json!([call(0, "x", "f"), call(1, "y", "g")])), None),
+        line(called(json!([call(2, "z", "h")])), None),
+        format!(
+            "{}\n",
+            json!({"model": "m", "created_at": NOW, "message": said(""), "done": true, "done_reason": "stop"})
+        ),
+    ];
+    let up = upstream().models(&["m:latest"]).then(stream(body.concat()));
+    let gw = gateway().provider("ollama", &up, &[]).start();
+    let answer = gw.post(
+        "/v1/chat/completions",
+        &json!({"model": "m", "stream": true, "logprobs": true,
+        "messages": [{"role": "user", "content": "Hi"}]}),
+    );
+    let told: Vec<String> = answer.events().iter().map(|event| event["choices"][0].to_string()).collect();
+    let record = |delta: &str, reason: &str, token: &str| {
+        let logprobs = if token.is_empty() {
+            String::new()
+        } else {
+            format!(r#","logprobs":{{"content":[{{"token":"{token}","logprob":-0.5}}]}}"#)
+        };
+        format!(r#"{{"index":0,"delta":{{{delta}}},"finish_reason":{reason}{logprobs}}}"#)
+    };
+    let call = |index: u32, id: &str, name: &str| {
+        format!(
+            r#"{{"id":"{id}","index":{index},"type":"function","function":{{"name":"{name}","arguments":"{{\"b\":1,\"a\":\"<\"}}"}}}}"#
+        )
+    };
+    assert_eq!(
+        told,
+        [
+            record(r#""role":"assistant","content":"a""#, "null", "a"),
+            record(r#""content":"""#, "null", "b"),
+            record(r#""content":"c""#, "null", "c"),
+            record(&format!(r#""content":"","tool_calls":[{},{}]"#, call(0, "x", "f"), call(1, "y", "g")), "null", ""),
+            record(&format!(r#""content":"","tool_calls":[{}]"#, call(2, "z", "h")), "null", ""),
+            record("", "\"tool_calls\"", ""),
+        ]
+    );
+}
+
+/// By the operator's wish its own face answers, and nothing of it is changed.
+#[test]
+fn its_own_face_can_be_passed_to() {
+    let told = "{\"id\":\"chatcmpl-1\", \"choices\":[{\"index\":0,\"message\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n";
+    let up = upstream().models(&["m:latest"]).answers(move |_| support::text(200, "application/json", told));
+    let config = "[provider.ollama]\nopenai_face = \"pass\"\n";
+    let gw = gateway().provider("ollama", &up, &[]).file("polyllama.toml", config).start();
+    let asked = r#"{"model":"m", "messages":[], "n":2}"#;
+    let answer = gw.post_text("/v1/chat/completions", asked);
+    assert_eq!((answer.status, answer.text().as_str()), (200, told));
+    assert_eq!(
+        (up.last().path.as_str(), String::from_utf8(up.last().body).unwrap().as_str()),
+        ("/v1/chat/completions", asked)
+    );
 }

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::embed::Progress;
+use crate::catalogue::Target;
 use crate::chat::{EmbedRequest, Failure, Request, opaque};
 use crate::dialect::{Accent, Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
@@ -100,10 +101,16 @@ impl Ask {
     }
 
     /// The request in the neutral form, asking for the model by the name that its provider knows.
-    pub(super) fn request_for(&mut self, model: &str) -> Result<&Request, Failure> {
+    pub(super) fn request_for(&mut self, target: &Target) -> Result<&Request, Failure> {
+        let name = self.name_at(target).to_owned();
         let request = self.read()?;
-        model.clone_into(&mut request.model);
+        request.model = name;
         Ok(request)
+    }
+
+    /// The model's name at a provider. A server that lists models under Ollama's names says it in errors as it was typed.
+    pub(super) fn name_at<'a>(&'a self, target: &'a Target) -> &'a str {
+        if target.provider.is_local { as_typed(&self.model, &target.model) } else { &target.model }
     }
 
     fn read(&mut self) -> Result<&mut Request, Failure> {
