@@ -42,7 +42,12 @@ pub struct Ask {
 impl Ask {
     /// Looks at the top-level members only. Where these don't tell the model, the whole body is read, so that the client
     /// hears what is wrong with it.
-    pub fn new(wire: Wire, accent: Accent, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
+    pub fn new(wire: Wire, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
+        Ask::new_in(Accent::default(), wire, body, headers)
+    }
+
+    /// The same in an accent.
+    pub fn new_in(accent: Accent, wire: Wire, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
         let (started, arrived) = (Timestamp::now(), Instant::now());
         let members = splice::members(&body).unwrap_or_default();
         let text = |key: &str| {
@@ -213,7 +218,7 @@ mod tests {
     use super::*;
 
     fn ask(wire: Wire, body: &str) -> Ask {
-        Ask::new(wire, Accent::default(), Bytes::copy_from_slice(body.as_bytes()), HeaderMap::new()).unwrap()
+        Ask::new(wire, Bytes::copy_from_slice(body.as_bytes()), HeaderMap::new()).unwrap()
     }
 
     #[test]

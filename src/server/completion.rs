@@ -56,7 +56,7 @@ pub(super) async fn answer(
     pending: &mut Pending,
 ) -> Response<Body> {
     let accent = gateway.accent();
-    let mut ask = match Ask::new(wire, accent, body, headers.clone()) {
+    let mut ask = match Ask::new_in(accent, wire, body, headers.clone()) {
         Ok(ask) => ask,
         Err(failure) => return reply::failure_in(accent, wire.dialect(), &failure),
     };
