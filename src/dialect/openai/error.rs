@@ -178,6 +178,33 @@ mod tests {
     }
 
     #[test]
+    fn ollamas_accent_has_types_by_status_and_no_codes_but_ours() {
+        let written = |failure: &Failure| String::from_utf8(write(failure, Accent::Ollama)).unwrap();
+        assert_eq!(
+            written(&Failure::new(Class::UnknownModel, "no <x>").with_code("model_not_found").with_param("model")),
+            "{\"error\":{\"message\":\"no \\u003cx\\u003e\",\"type\":\"not_found_error\",\"param\":null,\"code\":null}}\n"
+        );
+        assert_eq!(
+            written(&Failure::new(Class::ContextTooLong, "m")),
+            "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"context_length_exceeded\"}}\n"
+        );
+        assert!(written(&Failure::new(Class::ProviderDown, "m")).contains("\"type\":\"api_error\""));
+        let told = refused("EOF").told.unwrap();
+        assert_eq!(told.content_type.as_deref(), Some("application/json; charset=utf-8"));
+        assert!(told.body.ends_with(b"}}"));
+    }
+
+    #[test]
+    fn an_ollama_servers_text_is_kept_whatever_it_holds() {
+        let told = retold(503, &Bytes::from_static(br#"{"error":"{\"error\":\"busy\"}"}"#)).unwrap();
+        let want = "{\"error\":{\"message\":\"{\\\"error\\\":\\\"busy\\\"}\",\"type\":\"api_error\",\"param\":null,\"code\":null}}\n";
+        assert_eq!((told.status, String::from_utf8(told.body.to_vec()).unwrap().as_str()), (503, want));
+        for other in [r#"{"error":{"message":"m"}}"#, "busy", "{}"] {
+            assert!(retold(500, &Bytes::from_static(other.as_bytes())).is_none(), "{other}");
+        }
+    }
+
+    #[test]
     fn only_the_own_form_may_be_handed_on() {
         let has = |body: &'static str| read(400, &Bytes::from_static(body.as_bytes())).has_own_form;
         assert!(has(r#"{"error":{"message":"m"}}"#));
