@@ -136,6 +136,17 @@ fn bodies_are_read_as_leniently() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["model"], "m");
     assert_eq!(up.last().json()["options"]["num_predict"], 3);
+    let seen = asked_for(
+        &up,
+        &gw,
+        json!({"messages": [{"content": "Hi"}], "stop": [1, "x"],
+        "response_format": {"type": " JSON_OBJECT "}}),
+    );
+    assert_eq!(
+        (&seen["messages"][0]["role"], &seen["options"]["stop"], &seen["format"]),
+        (&json!("user"), &json!(["x"]), &json!("json"))
+    );
+    assert!(asked_for(&up, &gw, json!({"stop": 5}))["options"]["stop"].is_null());
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::chat::{Class, Failure, Message, Part, Role};
+use super::read::extra;
+use crate::chat::{Class, Failure, Message, Part, Request, Role};
 use crate::dialect::go::json::{SyntaxError, base64_error, first_value, quoted};
 use crate::dialect::go::tool::TOOL;
 use crate::dialect::go::types::{Struct, Type, check};
@@ -77,6 +78,16 @@ pub(super) fn apart(messages: Vec<Message>) -> Vec<Message> {
         parts.into_iter().map(piece).collect()
     };
     messages.into_iter().flat_map(pieces).collect()
+}
+
+/// Texts that end a chat's answer. What is no text is passed over there; here it counts as dropped.
+pub(super) fn stops(value: Value<'_>, request: &mut Request) {
+    let texts = value.text().into_iter().chain(value.items().filter_map(Value::text));
+    request.settings.stop = texts.filter(|text| !text.is_empty()).collect();
+    if value.kind() != Kind::String && (value.kind() != Kind::Array || value.items().any(|item| item.text().is_none()))
+    {
+        extra("stop", value, request);
+    }
 }
 
 fn document(body: &Bytes, wanted: &Type) -> Result<Json, Failure> {

@@ -21,10 +21,11 @@ pub fn read_chat(body: &Bytes, accent: Accent) -> Result<Request, Failure> {
     for (key, value) in json.value().members().filter(|(_, value)| !value.is_null()) {
         match accent.key(key).as_ref() {
             "messages" => {
-                request.messages = messages(value)?;
+                request.messages = messages(value, accent)?;
                 has_messages = true;
             }
             "logprobs" => request.settings.logprobs = Some(boolean("logprobs", value)?),
+            "stop" if accent.is_ollama() => face::stops(value, &mut request),
             "top_logprobs" => request.settings.top_logprobs = Some(integer("top_logprobs", value)?),
             key if tool_member(key, value, &mut request, &mut wishes)? => {}
             key if member(key, value, &mut request, &mut wishes)? => {}
@@ -109,7 +110,7 @@ fn legacy_logprobs(value: Value<'_>, request: &mut Request) -> Result<(), Failur
 }
 
 /// Kept for a provider of this dialect. An empty list says nothing, and some providers refuse it.
-fn extra(name: &str, value: Value<'_>, request: &mut Request) {
+pub(super) fn extra(name: &str, value: Value<'_>, request: &mut Request) {
     if value.kind() == Kind::Array && value.items().next().is_none() {
         return;
     }
@@ -312,7 +313,8 @@ fn tool_choice(key: &str, value: Value<'_>, request: &mut Request, wishes: &mut 
 }
 
 fn format(value: Value<'_>) -> Result<Option<Format>, Failure> {
-    match value.get("type").and_then(Value::string).as_deref() {
+    let kind = value.get("type").and_then(Value::string).map(|kind| kind.trim().to_ascii_lowercase());
+    match kind.as_deref() {
         Some("text") | None => Ok(None),
         Some("json_object") => Ok(Some(Format::Json)),
         Some("json_schema") => {
