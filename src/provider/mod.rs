@@ -17,7 +17,7 @@ use std::sync::Arc;
 use globset::GlobSet;
 
 use crate::chat::{Prompt, Request};
-use crate::dialect::{Dialect, Operation, Quirks, Wire};
+use crate::dialect::{Accent, Dialect, Operation, Quirks, Wire};
 pub use build::both_forms;
 use credentials::Pool;
 use rules::Rules;
@@ -151,6 +151,12 @@ impl Provider {
             Operation::Embed => face.operations.contains(&Operation::Embed),
         };
         self.faces.iter().filter(usable).find(serves).map(Way::Translate)
+    }
+
+    /// How OpenAI's clients are answered for it: an Ollama server has a face of its own for them.
+    pub fn accent(&self) -> Accent {
+        let is_ollama = self.faces.iter().any(|face| face.dialect == Dialect::Ollama);
+        if is_ollama { Accent::Ollama } else { Accent::OpenAi }
     }
 
     /// Does this prefix mean it?

@@ -49,9 +49,10 @@ pub(super) async fn run(
     };
     match way {
         Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
+            ask.embed()?;
             let wire = face.dialect.wire(Operation::Embed);
             let context = Context { relay, attempt, wire, meter };
-            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask.wire))
+            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask))
         }
         Way::Pass(face) => {
             let context = Context { relay, attempt, wire: ask.wire, meter };
@@ -67,7 +68,7 @@ pub(super) async fn run(
                 let response = context.send(ask, face, body, None).await?;
                 translate::answer(&context, ask, response).await
             };
-            answered.await.map_err(|failure| in_words(failure, wire, ask.wire))
+            answered.await.map_err(|failure| in_words(failure, wire, ask))
         }
     }
 }
@@ -191,10 +192,9 @@ pub(super) fn failure_of(events: &[Event]) -> Option<&Failure> {
     })
 }
 
-/// A body in another dialect than the client's can't be handed on; its words are kept.
-fn in_words(mut failure: Failure, wire: Wire, client: Wire) -> Failure {
-    if wire.dialect() != client.dialect() {
-        failure.told = None;
-    }
+/// A body in another dialect than the client's can't be handed on as it is; its words are kept.
+fn in_words(mut failure: Failure, wire: Wire, ask: &Ask) -> Failure {
+    let status = failure.status;
+    failure.told = failure.told.and_then(|told| wire.dialect().hand_on(told, status, ask.wire.dialect(), ask.accent));
     failure
 }

@@ -23,7 +23,7 @@ use crate::provider::Provider;
 /// wants it strict.
 pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
     let target = &context.attempt.target;
-    let written = context.wire.write_request(ask.request_for(&target.model)?, &target.provider.quirks)?;
+    let written = context.wire.write_request(ask.request_for(target)?, &target.provider.quirks)?;
     let (body, dropped) = ruled(context, written)?;
     context.meter.dropped(dropped);
     Ok(body)

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Gateway, reply};
 use crate::catalogue::Route;
 use crate::chat::{Class, Failure};
-use crate::dialect::{Dialect, Operation, Wire, ollama};
+use crate::dialect::{Accent, Dialect, Operation, Wire, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
 
@@ -56,38 +56,49 @@ pub(super) async fn answer(
     body: Bytes,
     pending: &mut Pending,
 ) -> Response<Body> {
-    let ask = match Ask::new(wire, body, headers.clone()) {
+    let accent = gateway.accent();
+    let mut ask = match Ask::new_in(accent, wire, body, headers.clone()) {
         Ok(ask) => ask,
-        Err(failure) => return reply::failure(wire.dialect(), &failure),
+        Err(failure) => return reply::failure_in(accent, wire.dialect(), &failure),
     };
     pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
     let is_stream = ask.stream;
-    match routed(gateway, ask, pending).await {
-        Ok(response) => response,
-        Err(failure) => reply::completion_failure(wire, is_stream, &failure),
+    let found = look_up(gateway, &ask.model).await;
+    let first = found.as_ref().ok().and_then(|route| route.targets.first());
+    let accent = first.map_or(accent, |target| target.provider.accent());
+    ask.speak(accent);
+    let answered = match found {
+        Ok(route) => routed(gateway, ask, route, pending).await,
+        Err(unknown) => Err(unknown_name(&mut ask, unknown)),
+    };
+    answered.unwrap_or_else(|failure| reply::completion_failure(wire, accent, is_stream, &failure))
+}
+
+/// A name means nothing here. What is wrong with the request comes before what is wrong with the name.
+fn unknown_name(ask: &mut Ask, unknown: Failure) -> Failure {
+    if let Err(wrong) = ask.check() {
+        return wrong;
+    }
+    match (ask.wire.dialect(), ask.accent) {
+        (Dialect::OpenAi, Accent::OpenAi) | (Dialect::Gemini, _) => unknown,
+        (Dialect::Ollama | Dialect::OpenAi, _) if ask.wire.operation() == Operation::Embed => {
+            ollama::name::unknown_to_embed(&ask.model, unknown)
+        }
+        (Dialect::Ollama | Dialect::OpenAi, _) => ollama::name::unknown(&ask.model, unknown, false),
     }
 }
 
-async fn routed(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Result<Response<Body>, Failure> {
-    let route = match look_up(gateway, &ask.model).await {
-        Ok(route) => route,
-        // What is wrong with the request comes before what is wrong with the name.
-        Err(unknown) => {
-            let wrong = ask.check().err();
-            return Err(wrong.unwrap_or_else(|| match ask.wire.dialect() {
-                Dialect::Ollama if ask.wire.operation() == Operation::Embed => {
-                    ollama::name::unknown_to_embed(&ask.model, unknown)
-                }
-                Dialect::Ollama => ollama::name::unknown(&ask.model, unknown, false),
-                Dialect::OpenAi | Dialect::Gemini => unknown,
-            }));
-        }
-    };
+async fn routed(
+    gateway: &Gateway,
+    mut ask: Ask,
+    route: Route,
+    pending: &mut Pending,
+) -> Result<Response<Body>, Failure> {
     if let Some(loaded) = load(gateway, &mut ask, &route)? {
         pending.meter.finished();
         return Ok(loaded);
     }
-    let (model, wire, is_stream) = (ask.model.clone(), ask.wire, ask.stream);
+    let (model, wire, accent, is_stream) = (ask.model.clone(), ask.wire, ask.accent, ask.stream);
     let answered = gateway.relay.answer(ask, route, Arc::clone(&pending.meter)).await;
     pending.record.reasons = answered.reasons;
     let target_notes = answered.target.as_ref().map(|target| {
@@ -96,7 +107,7 @@ async fn routed(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Resul
         }
         [(PROVIDER, target.provider.prefix.clone()), (MODEL, target.model.clone())]
     });
-    let told = |failure: Failure| reply::completion_failure(wire, is_stream, &failure);
+    let told = |failure: Failure| reply::completion_failure(wire, accent, is_stream, &failure);
     let mut response = answered.outcome.unwrap_or_else(told);
     let notes = target_notes.into_iter().flatten().chain([(ATTEMPTS, answered.attempts.to_string())]);
     for (name, value) in notes {

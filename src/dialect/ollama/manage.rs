@@ -5,10 +5,11 @@
 use bytes::Bytes;
 
 use super::go_json::quoted;
-use super::go_types::{MESSAGE, Struct, Type};
+use super::go_types::{MESSAGE, Type};
 use super::name;
 use super::request::{Object, read_document};
 use crate::chat::{Class, Failure};
+use crate::dialect::go::types::Struct;
 use crate::json::splice::{self, Edit};
 use crate::json::{Json, Style, Value, Writer};
 

@@ -6,7 +6,6 @@
 pub mod answer;
 pub mod embed;
 pub mod error;
-mod go_json;
 mod go_types;
 mod line;
 pub mod manage;
@@ -15,6 +14,8 @@ pub mod name;
 pub mod request;
 pub mod stream;
 mod upstream;
+
+use super::go::json as go_json;
 
 #[cfg(test)]
 mod golden;
