@@ -118,14 +118,20 @@ fn lists_are_looked_at_anew_before_a_model_is_managed() {
 
 #[test]
 fn a_model_is_deleted_wherever_it_is() {
-    let first = upstream().models(&["both:latest"]).then(done());
-    let second = upstream().models(&["both:latest", "other:latest"]).then(done());
+    let gate = Gate::default();
+    let first = upstream().models(&["both:latest"]).then(held(" ", &gate, " "));
+    let second = upstream().models(&["both:latest", "other:latest"]).then(held(" ", &gate, " "));
     let gw = two_servers(&first, &second);
     assert_eq!(names_in_tags(&gw), ["both:latest", "other:latest"]);
-    first.now_lists(&[]);
-    second.now_lists(&["other:latest"]);
-    assert_eq!(delete(&gw, &json!({"name": "both"})).status, 200);
-    assert_eq!((last(&first).0, last(&second).0), (1, 1));
+    std::thread::scope(|scope| {
+        let deleted = scope.spawn(|| delete(&gw, &json!({"name": "both"})).status);
+        wait_for("both servers to be told", || (last(&second).0 == 1).then_some(()));
+        first.now_lists(&[]);
+        second.now_lists(&["other:latest"]);
+        gate.open();
+        assert_eq!(deleted.join().unwrap(), 200);
+    });
+    assert_eq!(last(&first), (1, json!({"name": "both"})));
     assert_eq!(names_in_tags(&gw), ["other:latest"]);
 }
 
