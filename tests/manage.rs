@@ -546,6 +546,21 @@ fn an_answer_before_the_end_of_a_file_reaches_its_client() {
 }
 
 #[test]
+fn a_refusal_of_a_file_reaches_its_client_too() {
+    let gw = gateway().start();
+    for (path, status) in [("/api/blobs/xyz".to_owned(), 400), (digest_path(), 502)] {
+        let mut socket = gw.connect();
+        let size = 16 * MIB;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n");
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(&vec![7; usize::try_from(size).unwrap()]).unwrap();
+        let answer = read_answer(&mut BufReader::new(socket), false).unwrap();
+        assert_eq!(answer.status, status, "{}", answer.everything());
+        assert!(answer.json()["error"].is_string());
+    }
+}
+
+#[test]
 fn a_client_that_breaks_off_ends_its_upload() {
     let store = store(Taking::All);
     let gw = with_store(&store);
