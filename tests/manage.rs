@@ -118,14 +118,20 @@ fn lists_are_looked_at_anew_before_a_model_is_managed() {
 
 #[test]
 fn a_model_is_deleted_wherever_it_is() {
-    let first = upstream().models(&["both:latest"]).then(done());
-    let second = upstream().models(&["both:latest", "other:latest"]).then(done());
+    let gate = Gate::default();
+    let first = upstream().models(&["both:latest"]).then(held(" ", &gate, " "));
+    let second = upstream().models(&["both:latest", "other:latest"]).then(held(" ", &gate, " "));
     let gw = two_servers(&first, &second);
     assert_eq!(names_in_tags(&gw), ["both:latest", "other:latest"]);
-    first.now_lists(&[]);
-    second.now_lists(&["other:latest"]);
-    assert_eq!(delete(&gw, &json!({"name": "both"})).status, 200);
-    assert_eq!((last(&first).0, last(&second).0), (1, 1));
+    std::thread::scope(|scope| {
+        let deleted = scope.spawn(|| delete(&gw, &json!({"name": "both"})).status);
+        wait_for("both servers to be told", || (last(&second).0 == 1).then_some(()));
+        first.now_lists(&[]);
+        second.now_lists(&["other:latest"]);
+        gate.open();
+        assert_eq!(deleted.join().unwrap(), 200);
+    });
+    assert_eq!(last(&first), (1, json!({"name": "both"})));
     assert_eq!(names_in_tags(&gw), ["other:latest"]);
 }
 
@@ -536,6 +542,21 @@ fn an_answer_before_the_end_of_a_file_reaches_its_client() {
         let answer = read_answer(&mut BufReader::new(socket), false).unwrap();
         assert_eq!(answer.status, 200);
         assert!(store.bytes.load(Ordering::Relaxed) < size, "the server did not have to read it all");
+    }
+}
+
+#[test]
+fn a_refusal_of_a_file_reaches_its_client_too() {
+    let gw = gateway().start();
+    for (path, status) in [("/api/blobs/xyz".to_owned(), 400), (digest_path(), 502)] {
+        let mut socket = gw.connect();
+        let size = 16 * MIB;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n");
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(&vec![7; usize::try_from(size).unwrap()]).unwrap();
+        let answer = read_answer(&mut BufReader::new(socket), false).unwrap();
+        assert_eq!(answer.status, status, "{}", answer.everything());
+        assert!(answer.json()["error"].is_string());
     }
 }
 

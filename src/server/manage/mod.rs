@@ -7,6 +7,7 @@
 mod place;
 mod progress;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -93,28 +94,36 @@ impl Request<'_> {
 
     /// `/api/blobs/:digest`: a file for a model that will be made of it. It goes through as it comes, whatever its size.
     pub(super) async fn blob(&self, body: Incoming) -> Response<Body> {
-        let told = |failure: Failure| reply::failure(Dialect::Ollama, &failure);
+        let answer = match self.before_upload().await {
+            ControlFlow::Break(answer) => answer,
+            ControlFlow::Continue(server) => {
+                let errand = self.errand(self.path, Bytes::new()).slow().with_body(self.gateway.relay.upload(body));
+                return self.send(&server, errand).await.unwrap_or_else(|failure| told(&failure));
+            }
+        };
+        // Who waits to be told to go on sends nothing now. All others send all, and only then look.
+        let _rest = (!self.headers.contains_key(header::EXPECT)).then(|| self.gateway.relay.upload(body));
+        answer
+    }
+
+    /// The server that takes the file, or the answer without a look into it: to HEAD, and where the file is there already.
+    async fn before_upload(&self) -> ControlFlow<Response<Body>, Arc<Provider>> {
         if !manage::is_digest(self.path.rsplit('/').next().unwrap_or_default()) {
-            return told(Failure::bad_request("invalid digest format"));
+            return ControlFlow::Break(told(&Failure::bad_request("invalid digest format")));
         }
-        let servers = place::servers(self.gateway).await;
-        let Some(server) = servers.first().map(|server| &server.provider) else {
+        let is_look = self.method == Method::HEAD;
+        let Some(server) = place::servers(self.gateway).await.into_iter().next() else {
             // A client looks before it uploads, and reads only what the upload is told.
-            let status = if self.method == Method::HEAD { 404 } else { 503 };
-            return told(no_server(self.gateway).with_status(status));
+            let status = if is_look { 404 } else { 503 };
+            return ControlFlow::Break(told(&no_server(self.gateway).with_status(status)));
         };
         let look = Errand::ollama(Method::HEAD, self.path, self.headers, Bytes::new());
-        let look = self.send(server, look).await;
-        if self.method == Method::HEAD {
-            return look.unwrap_or_else(told);
+        match self.send(&server.provider, look).await {
+            Err(failure) => ControlFlow::Break(told(&failure)),
+            Ok(answer) if is_look => ControlFlow::Break(answer),
+            Ok(answer) if answer.status() == StatusCode::OK => ControlFlow::Break(reply::empty(StatusCode::OK)),
+            Ok(_) => ControlFlow::Continue(server.provider),
         }
-        if look.is_ok_and(|found| found.status() == StatusCode::OK) {
-            // Who waits to be told to go on sends nothing now. All others send all, and only then look.
-            let _rest = (!self.headers.contains_key(header::EXPECT)).then(|| self.gateway.relay.upload(body));
-            return reply::empty(StatusCode::OK);
-        }
-        let errand = self.errand(self.path, Bytes::new()).slow().with_body(self.gateway.relay.upload(body));
-        self.send(server, errand).await.unwrap_or_else(told)
     }
 
     /// `/api/me`, `/api/signout`, `/api/user/keys/:key`, `/api/experimental/…`: the first server's answer.
@@ -140,6 +149,10 @@ impl Request<'_> {
     }
 }
 
+fn told(failure: &Failure) -> Response<Body> {
+    reply::failure(Dialect::Ollama, failure)
+}
+
 /// What must be escaped in a path.
 const PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -156,14 +169,13 @@ fn with_advice(failure: Failure) -> Failure {
 /// command would else run none of them whose name ends in `cloud`.
 fn without_server(own: Own, body: &Bytes, away: &Failure) -> Response<Body> {
     let json = |body: &'static str| reply::content(200, reply::JSON_UTF8, body);
-    let failure = |failure: &Failure| reply::failure(Dialect::Ollama, failure);
     match own {
         Own::Account => {
             json(r#"{"id":"00000000-0000-0000-0000-000000000000","email":"","name":"polyllama","plan":"free"}"#)
         }
-        Own::SignOut => failure(&Failure::bad_request("you are not currently signed in").with_status(401)),
-        Own::Web if body.trim_ascii().is_empty() => failure(&Failure::bad_request("missing request body")),
-        Own::Web => failure(away),
+        Own::SignOut => told(&Failure::bad_request("you are not currently signed in").with_status(401)),
+        Own::Web if body.trim_ascii().is_empty() => told(&Failure::bad_request("missing request body")),
+        Own::Web => told(away),
         Own::Recommendations => json(r#"{"recommendations":[]}"#),
     }
 }
@@ -177,7 +189,7 @@ fn pulled(asked: &Managing) -> Response<Body> {
 fn nowhere(gateway: &Gateway, read: Result<Managing, Failure>) -> Response<Body> {
     let refused = read.and_then(|asked| asked.refusal().map_or(Ok(asked), Err));
     match refused {
-        Err(refusal) => reply::failure(Dialect::Ollama, &refusal),
+        Err(refusal) => told(&refusal),
         Ok(asked) if asked.action == Action::Pull => failed(&asked, &unknown_to_pull(gateway, &asked.model)),
         Ok(asked) => failed(&asked, &no_server(gateway)),
     }
@@ -196,7 +208,7 @@ fn unknown_to_pull(gateway: &Gateway, model: &str) -> Failure {
 /// Nobody could do it; what is wrong with the request comes before why.
 fn undone(read: Result<Managing, Failure>, asked: &Managing, failure: &Failure) -> Response<Body> {
     let wrong = read.map_or_else(Some, |asked| asked.refusal()).filter(|wrong| wrong.class == Class::BadRequest);
-    wrong.map_or_else(|| failed(asked, failure), |wrong| reply::failure(Dialect::Ollama, &wrong))
+    wrong.map_or_else(|| failed(asked, failure), |wrong| told(&wrong))
 }
 
 /// A failure, in the form in which the action is answered.
@@ -207,7 +219,7 @@ fn failed(asked: &Managing, failure: &Failure) -> Response<Body> {
         None if asked.action == Action::Create => {
             reply::content(failure.status, reply::JSON, Dialect::Ollama.write_error(failure))
         }
-        None => reply::failure(Dialect::Ollama, failure),
+        None => told(failure),
     }
 }
 
