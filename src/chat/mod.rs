@@ -10,6 +10,7 @@ mod embed;
 mod failure;
 pub mod opaque;
 mod request;
+mod think;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
 pub use embed::{EmbedRequest, Embedded, Encoding, Input, Vector, unit};
@@ -17,3 +18,4 @@ pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
     Effort, Extra, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
 };
+pub use think::Thoughts;

@@ -196,6 +196,12 @@ impl Wire {
         }
     }
 
+    /// Does a server of this wire look for thoughts in the text itself? Ollama does, where the model's template has them; and a
+    /// bare completion is text and nothing else.
+    pub fn has_taken_thoughts_out(self) -> bool {
+        self.dialect() == Dialect::Ollama || self.operation() == Operation::Complete
+    }
+
     /// How its streams are cut into records.
     pub fn framing(self) -> Framing {
         match self.dialect() {

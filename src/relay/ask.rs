@@ -8,7 +8,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::embed::Progress;
-use crate::chat::{EmbedRequest, Failure, Request, opaque};
+use crate::chat::{EmbedRequest, Failure, Reasoning, Request, opaque};
 use crate::dialect::{Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
 
@@ -114,6 +114,11 @@ impl Ask {
             encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
+    }
+
+    /// Did the client say that the model shall not think?
+    pub(super) fn wants_no_thinking(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.reasoning == Some(Reasoning::Off))
     }
 
     /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it

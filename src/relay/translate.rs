@@ -13,7 +13,7 @@ use super::body::{BodyError, streamed};
 use super::exchange::{Context, failure_of, has_content};
 use super::source::{Source, too_large};
 use super::{Ask, Body, full, headers};
-use crate::chat::{self, Class, Event, Failure};
+use crate::chat::{self, Class, Event, Failure, Thoughts};
 use crate::dialect::{Decoder, Encoder, Framer, Record, Wire, Written};
 use crate::json::Json;
 use crate::observe::Meter;
@@ -53,7 +53,7 @@ pub(super) async fn answer(
     response: Response<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = response.into_parts();
-    let mut reader = Reader::new(context, body);
+    let mut reader = Reader::new(context, ask, body);
     let body = if ask.stream {
         let events = reader.until_content(context, &head.headers).await?;
         streamed(flow(context, ask, reader, events)?, Flow::step)
@@ -87,6 +87,8 @@ struct Reader {
     body: Source,
     framer: Framer,
     decoder: Box<dyn Decoder>,
+    /// Set where thoughts may stand in the text.
+    thoughts: Option<Thoughts>,
     wire: Wire,
     provider: Arc<Provider>,
     hold_until: Instant,
@@ -97,12 +99,13 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(context: &Context<'_>, body: Incoming) -> Reader {
+    fn new(context: &Context<'_>, ask: &Ask, body: Incoming) -> Reader {
         let limits = &context.relay.limits;
         Reader {
             body: Source::new(body, limits.silence),
             framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
             decoder: context.wire.decoder(),
+            thoughts: thoughts(context.wire, ask),
             wire: context.wire,
             provider: Arc::clone(&context.attempt.target.provider),
             hold_until: Instant::now() + limits.hold,
@@ -153,8 +156,10 @@ impl Reader {
         let whole = self.body.whole(self.body_bytes_max).await.map_err(|failure| context.named(failure))?;
         self.is_ended = true;
         let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
+        let mut read = Vec::new();
+        self.wire.read_answer(&json, &mut read);
         let mut events = Vec::new();
-        self.wire.read_answer(&json, &mut events);
+        self.tell(read, &mut events);
         match failure_of(&events) {
             Some(failure) => Err(context.judged_inside(failure.clone(), headers, whole)),
             None => Ok(events),
@@ -190,20 +195,51 @@ impl Reader {
     ) -> Result<(), Failure> {
         for record in records {
             let before = events.len();
-            self.decoder.record(&record, events);
+            self.record(&record, events);
             let failed = failure_of(&events[before..]);
             if let Some(failure) = failed.filter(|_| !has_content(events)) {
                 return Err(context.judged_inside(failure.clone(), headers, record.data));
             }
         }
         if self.is_ended {
-            self.decoder.end(events);
+            self.end(events);
             if let Some(failure) = failure_of(events).filter(|_| !has_content(events)) {
                 return Err(context.named(failure.clone()));
             }
         }
         Ok(())
     }
+
+    /// The events of a record.
+    fn record(&mut self, record: &Record, events: &mut Vec<Event>) {
+        let mut read = Vec::new();
+        self.decoder.record(record, &mut read);
+        self.tell(read, events);
+    }
+
+    /// The events of the end.
+    fn end(&mut self, events: &mut Vec<Event>) {
+        let mut read = Vec::new();
+        self.decoder.end(&mut read);
+        self.tell(read, events);
+    }
+
+    /// Hands on what was read, thoughts apart from text.
+    fn tell(&mut self, read: Vec<Event>, events: &mut Vec<Event>) {
+        match &mut self.thoughts {
+            Some(thoughts) => read.into_iter().for_each(|event| thoughts.event(event, events)),
+            None => events.extend(read),
+        }
+    }
+}
+
+/// What takes thoughts out of the text. A client that wants no thinking gets the text as it is, as from Ollama; and a server
+/// that has looked for thoughts itself has left in the text what belongs there.
+fn thoughts(wire: Wire, ask: &Ask) -> Option<Thoughts> {
+    if wire.has_taken_thoughts_out() || ask.wants_no_thinking() {
+        return None;
+    }
+    Some(if ask.stream { Thoughts::of_stream() } else { Thoughts::of_whole() })
 }
 
 /// A stream on its way from one wire to the other.
@@ -266,13 +302,13 @@ impl Flow {
         match self.reader.records().await {
             Ok(records) => {
                 for record in records {
-                    self.reader.decoder.record(&record, &mut events);
+                    self.reader.record(&record, &mut events);
                 }
                 if self.reader.is_ended {
-                    self.reader.decoder.end(&mut events);
+                    self.reader.end(&mut events);
                 }
             }
-            Err(failure) => events.push(Event::Failure(failure)),
+            Err(failure) => self.reader.tell(vec![Event::Failure(failure)], &mut events),
         }
         self.events.extend(events);
     }
