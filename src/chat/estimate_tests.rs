@@ -1,4 +1,4 @@
-//! The true numbers beside each text were counted with tokenizers of real models: the smallest and the largest that they gave.
+//! The bounds hold for what tokenizers of real models count.
 
 use super::*;
 use crate::chat::{Role, Source};
@@ -55,4 +55,46 @@ fn pictures_tools_and_calls_count() {
     let result = Part::ToolResult { id: None, name: None, content, is_error: false };
     let estimate = Estimate::of_request(&user(vec![call, result]));
     assert!(estimate.most > 1000 && estimate.least < 1000, "{estimate:?}");
+}
+
+/// Texts, and the fewest and the most tokens that four vocabularies (of 32 000 to 200 000 entries) made of them.
+const COUNTED: &[(&str, u64, u64)] = &[
+    (
+        "The gateway answers within a millisecond, whichever provider stands behind it; nobody notices the difference.",
+        19,
+        22,
+    ),
+    (
+        "fn next(&mut self) -> Option<Bytes> {\n    let end = self.rest.iter().position(|byte| *byte == b'\\n')?;\n    Some(self.rest.split_to(end + 1))\n}\n",
+        44,
+        56,
+    ),
+    (
+        "{\"id\":84213,\"name\":\"item 7\",\"price\":12.75,\"tags\":[\"a\",\"b\"],\"at\":\"2026-08-07T10:11:12Z\"}",
+        40,
+        54,
+    ),
+    ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk8M9QDwADhgGAWjR9awAAAABJRU5ErkJggg", 52, 68),
+    ("3f786850e387550fdab836ed7e6dc881de23001b", 20, 36),
+    ("31415926535897932384626433832795028841971693993751", 17, 51),
+    ("Die Bundesregierung hat beschlossen, die Förderung für Wärmepumpen deutlich zu erhöhen.", 17, 26),
+    ("Yksityiskohdat julkistetaan ensi viikolla, hallitus ilmoitti eilen.", 22, 28),
+    ("Правительство объявило вчера о новой программе поддержки малого бизнеса.", 12, 31),
+    ("أعلنت الحكومة أمس برنامجا جديدا لدعم الشركات الصغيرة.", 13, 48),
+    ("政府昨天宣布了一项新的小企业支持计划，旨在使其更容易获得融资。", 20, 48),
+    ("政府は昨日、中小企業向けの新しい支援プログラムを発表しました。", 21, 38),
+    ("정부는 어제 새로운 지원 프로그램을 발표했습니다.", 11, 44),
+    ("รัฐบาลประกาศโครงการสนับสนุนใหม่สำหรับธุรกิจขนาดเล็ก", 17, 56),
+    ("😀😂👍🏽🔥🎉🚀🧠💻", 15, 37),
+    ("\n\n        if x == 1:\n            return\n\t\tdone\n", 14, 18),
+];
+
+#[test]
+fn what_tokenizers_count_lies_between_the_bounds() {
+    for &(text, fewest, most) in COUNTED {
+        let estimate = Estimate::of_text(text);
+        assert!(estimate.least <= fewest, "{text}: at least {}, but {fewest} are enough", estimate.least);
+        assert!(estimate.most >= most, "{text}: at most {}, but {most} were counted", estimate.most);
+        assert!(estimate.most <= most * 2 + 4, "{text}: {} are far more than {most}", estimate.most);
+    }
 }
