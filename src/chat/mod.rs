@@ -7,6 +7,7 @@
 
 mod answer;
 mod embed;
+mod estimate;
 mod failure;
 pub mod opaque;
 mod request;
@@ -14,6 +15,7 @@ mod think;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
 pub use embed::{EmbedRequest, Embedded, Encoding, Input, Vector, unit};
+pub use estimate::Estimate;
 pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
     Effort, Extra, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
