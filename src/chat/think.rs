@@ -219,7 +219,9 @@ enum Stage {
     /// Blanks between the opening tag and the thought.
     BeforeThought,
     /// So many bytes wait that may be the beginning of the closing tag.
-    Thought { waiting: usize },
+    Thought {
+        waiting: usize,
+    },
     /// Blanks between the closing tag and the text.
     BeforeText,
     Text,

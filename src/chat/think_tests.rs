@@ -83,8 +83,7 @@ fn a_thought_leaves_as_it_comes_but_for_the_beginning_of_a_tag() {
         thoughts.event(Event::Delta { choice: 0, block: 0, text: piece.into() }, &mut out);
         told.push(out.drain(..).map(|event| describe(&event)).collect::<Vec<_>>().join(", "));
     }
-    let want =
-        ["", "0 start thinking, 0 \"Let me \"", "0 \"see\"", "0 \"</this\"", "0 end", "1 start text, 1 \"Yes\""];
+    let want = ["", "0 start thinking, 0 \"Let me \"", "0 \"see\"", "0 \"</this\"", "0 end", "1 start text, 1 \"Yes\""];
     assert_eq!(told, want);
 }
 

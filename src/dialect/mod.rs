@@ -86,6 +86,10 @@ pub struct Reply {
     pub model: String,
     /// When the request arrived.
     pub started: Timestamp,
+    /// When it was sent on: what came before was not the model's time.
+    pub sent: Option<Timestamp>,
+    /// So many tokens the prompt has by our own estimate, for where the provider doesn't count.
+    pub prompt_tokens: Option<u64>,
     /// The client asked for token counts at the end of the stream.
     pub stream_usage: bool,
     /// OpenAI's legacy completions: text to repeat before the answer.

@@ -9,7 +9,8 @@ use serde::Deserialize;
 pub struct Quirks {
     /// How the depth of thinking is asked for.
     pub reasoning: ReasoningStyle,
-    /// The effort names that the provider takes, from least to most; another is moved to the nearest. Empty: all.
+    /// The effort names that the provider takes, from least to most; another is moved to the nearest. Empty: all (for
+    /// [`ReasoningStyle::ThinkingType`]: none).
     pub efforts: Vec<String>,
     /// The role `developer` is known; else it becomes `system`.
     pub developer_role: bool,
@@ -26,9 +27,12 @@ pub struct Quirks {
     pub schema_drop: Vec<String>,
     /// `response_format` with a schema is known; else plain JSON mode is asked for and the schema said in a system message.
     pub json_schema: bool,
+    /// `response_format` is known at all; else a system message says what form the answer must have.
+    pub json_mode: bool,
     /// Signatures of calls go back in `extra_content.google.thought_signature` (Google's OpenAI face); others refuse the member.
     pub google_signatures: bool,
-    /// Whole answers can't be had with thinking on: it is switched off for them (Qwen's open models).
+    /// Whole answers can't be had with thinking on (Qwen's open models): it is switched off for them, or, where the client asks
+    /// for thinking, the provider streams and the answer is put together here.
     pub whole_needs_thinking_off: bool,
 }
 
@@ -44,6 +48,7 @@ impl Default for Quirks {
             sampling_extras: Vec::new(),
             schema_drop: Vec::new(),
             json_schema: true,
+            json_mode: true,
             google_signatures: false,
             whole_needs_thinking_off: false,
         }
@@ -59,9 +64,10 @@ pub enum ReasoningStyle {
     Effort,
     /// `reasoning: {effort, enabled, max_tokens}` (OpenRouter, Akash).
     Object,
-    /// `enable_thinking` and `thinking_budget` (Qwen).
+    /// `enable_thinking` and `thinking_budget` (Qwen); an effort becomes a budget.
     EnableThinking,
-    /// `thinking: {type: "enabled" | "disabled"}` (DeepSeek, Z.ai, Moonshot).
+    /// `thinking: {type: "enabled" | "disabled"}` (DeepSeek, Z.ai, Moonshot), with `reasoning_effort` beside it where efforts are
+    /// listed.
     ThinkingType,
     /// No such parameter.
     Unsupported,

@@ -26,6 +26,7 @@ pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Fai
     let written = context.wire.write_request(ask.request_for(&target.model)?, &target.provider.quirks)?;
     let (body, dropped) = ruled(context, written)?;
     context.meter.dropped(dropped);
+    ask.leaves();
     Ok(body)
 }
 

@@ -11,6 +11,7 @@ mod go_types;
 mod line;
 pub mod models;
 pub mod name;
+mod options;
 pub mod request;
 pub mod stream;
 mod upstream;

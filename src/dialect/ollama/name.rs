@@ -3,6 +3,7 @@
 //! Most names that clients of this gateway use follow them; `prefix:vendor/model` does not. So they only decide what is said of
 //! a name that means nothing here.
 
+use super::go_json::quoted;
 use crate::chat::{Class, Failure};
 
 /// The longest part of a name, in bytes; a host may have more.
@@ -31,6 +32,11 @@ pub fn unknown_to_embed(asked: &str, failure: Failure) -> Failure {
         return Failure { message: format!("model \"{asked}\" not found, try pulling it first"), ..told };
     }
     told
+}
+
+/// What Ollama says when thoughts are asked of a model that has none; the name as typed.
+pub fn cannot_think(asked: &str) -> Failure {
+    Failure::bad_request(format!("{} does not support thinking", quoted(asked))).with_param("think")
 }
 
 /// The name with its tag and without a scheme; `None` when Ollama would not take it.

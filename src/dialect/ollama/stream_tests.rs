@@ -138,7 +138,7 @@ fn a_stream_s_last_line_waits_for_the_counts() {
     let want = [
         r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.003Z","message":{"role":"assistant","content":"","thinking":"h\u003c"},"done":false}"#,
         r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.007Z","message":{"role":"assistant","content":"é"},"done":false}"#,
-        r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.01Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"length","total_duration":10000000,"prompt_eval_count":7,"prompt_eval_duration":3000000,"eval_count":2,"eval_duration":7000000}"#,
+        r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.01Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"length","total_duration":10000000,"load_duration":1,"prompt_eval_count":7,"prompt_eval_duration":3000000,"eval_count":2,"eval_duration":7000000}"#,
     ];
     assert_eq!(encoded(Wire::OllamaChat, events.clone()), want);
     let generated = encoded(Wire::OllamaGenerate, events);

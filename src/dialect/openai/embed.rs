@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::request::{document, integer, missing, text, wrong_value};
-use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Usage, Vector};
+use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Loss, Usage, Vector};
 use crate::dialect::{Reply, Written};
 use crate::json::{Json, Kind, Style, Value, Writer};
 
@@ -19,7 +19,7 @@ pub fn read_request(body: &Bytes) -> Result<EmbedRequest, Failure> {
             "input" => request.inputs = read_inputs(value)?,
             "encoding_format" => request.encoding = read_encoding(value)?,
             "dimensions" => request.dimensions = Some(read_dimensions(value)?),
-            key => request.extras.push(Extra { dialect: "openai", name: key.to_owned(), value: value.to_json() }),
+            key => request.extras.push(Extra::new("openai", key, value.to_json())),
         }
     }
     if request.model.is_empty() {
@@ -89,7 +89,11 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
     });
     // A text that is too long is an error here, which is what `truncate: false` asks for.
     let truncate = request.truncate.filter(|truncate| *truncate).map(|_| "truncate".to_owned());
-    let foreign = request.extras.iter().filter(|extra| !is_own(extra)).map(|extra| extra.name.clone());
+    let foreign = request
+        .extras
+        .iter()
+        .filter(|extra| !is_own(extra) && extra.loss != Loss::Nothing)
+        .map(|extra| extra.name.clone());
     Ok(Written { body: w.into_bytes(), dropped: foreign.chain(truncate).collect() })
 }
 
