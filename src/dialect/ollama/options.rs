@@ -76,32 +76,34 @@ fn whole(value: Value<'_>) -> Json {
     }
 }
 
-/// How a machine runs a model, older names among them: nothing that a cloud's answer depends on.
-const OF_THE_MACHINE: [&str; 18] = [
-    "num_gpu",
-    "main_gpu",
-    "num_thread",
-    "num_batch",
-    "use_mmap",
-    "use_mlock",
-    "low_vram",
-    "f16_kv",
-    "vocab_only",
-    "numa",
-    "num_gqa",
-    "draft_num_predict",
-    "num_keep",
-    "embedding_only",
-    "logits_all",
-    "rope_frequency_base",
-    "rope_frequency_scale",
-    "num_parallel",
+/// Options at the value that Ollama gives them by itself (0.33): to send it is to ask for nothing.
+const AT_REST: [(&str, f64); 9] = [
+    ("mirostat", 0.0),
+    ("tfs_z", 1.0),
+    ("typical_p", 1.0),
+    ("repeat_last_n", 64.0),
+    ("num_keep", 4.0),
+    ("num_batch", 512.0),
+    ("num_gpu", -1.0),
+    ("main_gpu", 0.0),
+    ("num_thread", 0.0),
 ];
-
-/// Samplers at the value at which they do nothing. The others of their family mean nothing without them.
-const AT_REST: [(&str, f64); 4] = [("mirostat", 0.0), ("tfs_z", 1.0), ("typical_p", 1.0), ("repeat_last_n", 64.0)];
 
 fn loss_of(option: &str, value: Value<'_>) -> Loss {
     let is_at_rest = AT_REST.iter().any(|(name, rest)| *name == option && value.float() == Some(*rest));
-    if is_at_rest || OF_THE_MACHINE.contains(&option) { Loss::Nothing } else { Loss::Parameter }
+    if is_at_rest { Loss::Nothing } else { Loss::Parameter }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_nothing_is_no_loss() {
+        let loss = |option: &str, value: &'static str| loss_of(option, Json::known(value).value());
+        assert_eq!((loss("mirostat", "0"), loss("mirostat", "2")), (Loss::Nothing, Loss::Parameter));
+        assert_eq!((loss("typical_p", "1.0"), loss("typical_p", "0.9")), (Loss::Nothing, Loss::Parameter));
+        assert_eq!((loss("num_gpu", "-1"), loss("num_gpu", "99")), (Loss::Nothing, Loss::Parameter));
+        assert_eq!((loss("use_mmap", "true"), loss("odd", "null")), (Loss::Parameter, Loss::Parameter));
+    }
 }
