@@ -305,7 +305,7 @@ fn the_form_of_the_answer_is_kept_by_every_provider() {
             match (*prefix, name) {
                 ("ollama", _) => assert_eq!(body["format"], format, "{place}"),
                 ("google", _) => {
-                    assert_eq!(body["generationConfig"]["responseMimeType"], "application/json", "{place}")
+                    assert_eq!(body["generationConfig"]["responseMimeType"], "application/json", "{place}");
                 }
                 ("qwen", "schema") => {
                     assert!(is_mode && said.contains(r#""required":["n"]"#), "{place}");

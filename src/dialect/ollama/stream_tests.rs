@@ -282,6 +282,27 @@ proptest! {
     }
 
     #[test]
+    fn lines_are_the_same_however_the_bytes_are_cut(
+        texts in proptest::collection::vec(".{0,6}", 1..5),
+        places: Vec<prop::sample::Index>,
+        is_crlf: bool,
+    ) {
+        let said = |text: &String| serde_json::json!({"model": "m", "message": {"content": text}, "done": false});
+        let done = serde_json::json!({"model": "m", "message": {"content": ""}, "done": true});
+        let lines: Vec<String> = texts.iter().map(said).chain([done]).map(|line| line.to_string()).collect();
+        let body = lines.join(if is_crlf { "\r\n" } else { "\n" });
+        let mut borders: Vec<usize> = places.iter().map(|place| place.index(body.len())).chain([0, body.len()]).collect();
+        borders.sort_unstable();
+        let mut framer = crate::dialect::Framer::new(crate::dialect::Framing::Ndjson, 1 << 20);
+        let mut records = Vec::new();
+        borders.windows(2).for_each(|pair| framer.push(&body.as_bytes()[pair[0]..pair[1]], &mut records).unwrap());
+        framer.end(&mut records);
+        let read: Vec<String> = records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect();
+        let read: Vec<&str> = read.iter().map(String::as_str).collect();
+        prop_assert_eq!(decoded(&read), decoded(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+
+    #[test]
     fn any_line_is_read_or_refused(line in r#"\{"(message|response|error|done|model)":[\[\]{}:,"0-9a-z.\\ -]{0,30}\}?"#) {
         let _ = decoded(&[&line]);
     }
