@@ -244,6 +244,48 @@ fn think_takes_each_providers_form() {
     }
 }
 
+/// Providers beyond the eight that switch thinking in ways of their own; one that knows no `none` is not asked for it, so that a
+/// client that always says `think: false` works with every model.
+#[test]
+fn thinking_is_switched_off_without_a_refusal() {
+    let rows = [
+        ("vllm", json!(false), json!({"chat_template_kwargs": {"enable_thinking": false}})),
+        ("vllm", json!("low"), json!({"chat_template_kwargs": {"enable_thinking": true}, "reasoning_effort": "low"})),
+        ("groq", json!(false), json!({})),
+        ("xai", json!(false), json!({})),
+        ("huggingface", json!(false), json!({})),
+        ("huggingface", json!("high"), json!({"reasoning_effort": "high"})),
+        ("deepseek", json!(false), json!({"thinking": {"type": "disabled"}})),
+        ("deepseek", json!("low"), json!({"thinking": {"type": "enabled"}, "reasoning_effort": "high"})),
+        ("acme", json!(false), json!({})),
+    ];
+    for (prefix, think, want) in rows {
+        let up = upstream().models(&["m"]).answers(|seen| openai_says(seen, "Hi", 9));
+        let entry = format!("[provider.{prefix}]\nbase_url = \"{}/v1\"\nkeys = [\"k\"]\n", up.address());
+        let gw = gateway().file("polyllama.toml", &entry).start();
+        let body = asked(&gw, &up, &format!("{prefix}:m"), &json!({"think": think}));
+        let names = ["reasoning_effort", "reasoning", "thinking", "enable_thinking", "chat_template_kwargs"];
+        assert_eq!(members(&body, &names), want, "{prefix} {think}");
+    }
+}
+
+/// A client may lose the thoughts of a call; some providers refuse the call without.
+#[test]
+fn a_call_goes_back_with_something_for_its_thoughts() {
+    let up = upstream().models(&["m"]).answers(|seen| openai_says(seen, "Hi", 9));
+    let entry = format!("[provider.moonshot]\nbase_url = \"{}/v1\"\nkeys = [\"k\"]\n", up.address());
+    let gw = gateway().file("polyllama.toml", &entry).start();
+    for (thinking, want) in [("", " "), ("Look it up.", "Look it up.")] {
+        let call = json!({"function": {"name": "f", "arguments": {}}});
+        let messages = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "Hm", "thinking": ""},
+            {"role": "user", "content": "y"},
+            {"role": "assistant", "content": "", "thinking": thinking, "tool_calls": [call]}, {"role": "tool", "content": "z"}]);
+        let body = asked(&gw, &up, "moonshot:m", &json!({"messages": messages}));
+        assert_eq!(body["messages"][1]["reasoning_content"], Value::Null);
+        assert_eq!(body["messages"][3]["reasoning_content"], want);
+    }
+}
+
 /// Qwen's open models think only in streams: the gateway asks for one and hands on the whole.
 #[test]
 fn whole_answers_have_thoughts_where_a_provider_only_streams_them() {

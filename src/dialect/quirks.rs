@@ -9,14 +9,17 @@ use serde::Deserialize;
 pub struct Quirks {
     /// How the depth of thinking is asked for.
     pub reasoning: ReasoningStyle,
-    /// The effort names that the provider takes, from least to most; another is moved to the nearest. Empty: all (for
-    /// [`ReasoningStyle::ThinkingType`]: none).
+    /// The effort names that the provider takes, from least to most; another is moved to the nearest. Empty: those from low to
+    /// max as they are, and no `none`, which a provider that doesn't know it refuses (for [`ReasoningStyle::ThinkingType`]: no
+    /// efforts).
     pub efforts: Vec<String>,
     /// The role `developer` is known; else it becomes `system`.
     pub developer_role: bool,
     /// The field of an assistant message in which its earlier thoughts go back (`reasoning_content`, `reasoning`); none: they
     /// stay out.
     pub reasoning_history: Option<String>,
+    /// A message with tool calls is refused without its thoughts: a blank stands for those that the client has not kept.
+    pub thoughts_with_calls: bool,
     /// The form that ids of tool calls must have.
     pub tool_ids: ToolIds,
     /// `stream_options.include_usage` is known, and is asked for.
@@ -43,6 +46,7 @@ impl Default for Quirks {
             efforts: Vec::new(),
             developer_role: false,
             reasoning_history: None,
+            thoughts_with_calls: false,
             tool_ids: ToolIds::default(),
             stream_usage: true,
             sampling_extras: Vec::new(),
@@ -59,7 +63,7 @@ impl Default for Quirks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasoningStyle {
-    /// `reasoning_effort: "low"`; `"none"` for off.
+    /// `reasoning_effort: "low"`; `"none"` for off, where it is listed among the efforts.
     #[default]
     Effort,
     /// `reasoning: {effort, enabled, max_tokens}` (OpenRouter, Akash).
@@ -69,6 +73,9 @@ pub enum ReasoningStyle {
     /// `thinking: {type: "enabled" | "disabled"}` (DeepSeek, Z.ai, Moonshot), with `reasoning_effort` beside it where efforts are
     /// listed.
     ThinkingType,
+    /// `chat_template_kwargs: {enable_thinking}`, which the templates of open models read, and `reasoning_effort` beside it (vLLM
+    /// and its like).
+    ChatTemplate,
     /// No such parameter.
     Unsupported,
 }

@@ -90,6 +90,8 @@ struct Reader {
     decoder: Box<dyn Decoder>,
     /// Set where thoughts may stand in the text.
     thoughts: Option<Thoughts>,
+    /// What was read of a record, on its way through `thoughts`.
+    found: Vec<Event>,
     wire: Wire,
     provider: Arc<Provider>,
     hold_until: Instant,
@@ -107,6 +109,7 @@ impl Reader {
             framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
             decoder: context.wire.decoder(),
             thoughts: thoughts(context.wire, ask),
+            found: Vec::new(),
             wire: context.wire,
             provider: Arc::clone(&context.attempt.target.provider),
             hold_until: Instant::now() + limits.hold,
@@ -157,10 +160,9 @@ impl Reader {
         let whole = self.body.whole(self.body_bytes_max).await.map_err(|failure| context.named(failure))?;
         self.is_ended = true;
         let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
-        let mut read = Vec::new();
-        self.wire.read_answer(&json, &mut read);
         let mut events = Vec::new();
-        self.tell(read, &mut events);
+        self.wire.read_answer(&json, &mut self.found);
+        self.tell(&mut events);
         match failure_of(&events) {
             Some(failure) => Err(context.judged_inside(failure.clone(), headers, whole)),
             None => Ok(events),
@@ -213,23 +215,27 @@ impl Reader {
 
     /// The events of a record.
     fn record(&mut self, record: &Record, events: &mut Vec<Event>) {
-        let mut read = Vec::new();
-        self.decoder.record(record, &mut read);
-        self.tell(read, events);
+        self.decoder.record(record, &mut self.found);
+        self.tell(events);
     }
 
     /// The events of the end.
     fn end(&mut self, events: &mut Vec<Event>) {
-        let mut read = Vec::new();
-        self.decoder.end(&mut read);
-        self.tell(read, events);
+        self.decoder.end(&mut self.found);
+        self.tell(events);
     }
 
-    /// Hands on what was read, thoughts apart from text.
-    fn tell(&mut self, read: Vec<Event>, events: &mut Vec<Event>) {
+    /// The answer broke off.
+    fn broke(&mut self, failure: Failure, events: &mut Vec<Event>) {
+        self.found.push(Event::Failure(failure));
+        self.tell(events);
+    }
+
+    /// Hands on what was found, thoughts apart from text.
+    fn tell(&mut self, events: &mut Vec<Event>) {
         match &mut self.thoughts {
-            Some(thoughts) => read.into_iter().for_each(|event| thoughts.event(event, events)),
-            None => events.extend(read),
+            Some(thoughts) => self.found.drain(..).for_each(|event| thoughts.event(event, events)),
+            None => events.append(&mut self.found),
         }
     }
 }
@@ -309,7 +315,7 @@ impl Flow {
                     self.reader.end(&mut events);
                 }
             }
-            Err(failure) => self.reader.tell(vec![Event::Failure(failure)], &mut events),
+            Err(failure) => self.reader.broke(failure, &mut events),
         }
         self.events.extend(events);
     }

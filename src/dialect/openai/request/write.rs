@@ -307,6 +307,12 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
                 None => note(dropped, is_deep, "reasoning_effort"),
             }
         }
+        ReasoningStyle::ChatTemplate => {
+            w.key("chat_template_kwargs").object(|w| w.key("enable_thinking").bool(is_on));
+            let is_deep = matches!(wish, Reasoning::Effort(_) | Reasoning::Budget(1..));
+            let name = effort_name(wish, &quirks.efforts).filter(|_| is_deep);
+            name.into_iter().for_each(|name| w.key("reasoning_effort").str(&name));
+        }
         ReasoningStyle::Unsupported => note(dropped, true, "reasoning_effort"),
     }
 }
@@ -315,7 +321,7 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
 fn effort_name(wish: &Reasoning, known: &[String]) -> Option<String> {
     let effort = match wish {
         Reasoning::Off => {
-            return (known.is_empty() || known.iter().any(|name| name == "none")).then(|| "none".to_owned());
+            return known.iter().any(|name| name == "none").then(|| "none".to_owned());
         }
         Reasoning::On => Effort::Medium,
         Reasoning::Effort(effort) => *effort,

@@ -316,7 +316,15 @@ fn what_has_no_form_is_refused_or_told() {
 fn thinking_is_asked_for_in_each_style() {
     let efforts: Vec<String> = ["none", "low", "high"].map(str::to_owned).into();
     let rows = [
-        (ReasoningStyle::Effort, Reasoning::Off, vec![], r#""reasoning_effort":"none"}"#),
+        (ReasoningStyle::Effort, Reasoning::Off, vec![], r#""content":""}]}"#),
+        (ReasoningStyle::Effort, Reasoning::Off, efforts.clone(), r#""reasoning_effort":"none"}"#),
+        (ReasoningStyle::ChatTemplate, Reasoning::Off, vec![], r#""chat_template_kwargs":{"enable_thinking":false}}"#),
+        (
+            ReasoningStyle::ChatTemplate,
+            Reasoning::Effort(crate::chat::Effort::Low),
+            vec![],
+            r#""chat_template_kwargs":{"enable_thinking":true},"reasoning_effort":"low"}"#,
+        ),
         (ReasoningStyle::Effort, Reasoning::On, efforts.clone(), r#""reasoning_effort":"low"}"#),
         (
             ReasoningStyle::Effort,
