@@ -10,7 +10,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use support::{Answer, Client, Gateway, Seen, Step, Upstream, gateway, reply, stream, upstream};
+use support::{Answer, Client, Gateway, Seen, Step, Upstream, gateway, recorded, reply, stream, upstream};
 
 /// The mission's providers that are asked in OpenAI's dialect.
 const OPENAI_LIKE: [&str; 6] = ["openai", "openrouter", "akash", "cohere", "codestral", "qwen"];
@@ -163,13 +163,46 @@ fn other_answers_are_not_looked_into() {
     }
 }
 
+/// What a real Ollama made of a text with thoughts, the gateway makes of it when a cloud provider sends it.
+#[test]
+fn thoughts_are_parted_as_a_recorded_ollama_parts_them() {
+    let mut count = 0;
+    for (name, exchange) in recorded::exchanges("golden/ollama") {
+        let client = match exchange["request"]["path"].as_str().unwrap_or_default() {
+            "/api/chat" => Client::OllamaChat,
+            "/api/generate" => Client::OllamaGenerate,
+            _ => continue,
+        };
+        let Ok(body) = serde_json::from_str::<Value>(exchange["request"]["body"].as_str().unwrap_or_default()) else {
+            continue;
+        };
+        let said = body["messages"][0]["content"].as_str().or(body["prompt"].as_str()).unwrap_or_default();
+        let raw = said.strip_prefix("#raw:").and_then(|said| said.strip_suffix("#end")).map(str::to_owned);
+        let Some(raw) = raw.filter(|raw| raw.contains("</think>") && !raw.contains("<tool_call>")) else { continue };
+        // A stream can't know of an opening tag that is not there.
+        let is_streamed = raw.starts_with("<think>") && body["stream"] != json!(false);
+        let recorded = answer_of(exchange["response"]["body"].as_str().unwrap());
+        let up = upstream().models(&["m"]).answers(move |seen| openai_says(seen, &raw, 2));
+        let gw = gateway().provider("openrouter", &up, &["k"]).start();
+        let told = client.read(&ask(&gw, client, "openrouter:m", is_streamed, &json!({})), is_streamed);
+        let want = client.read(&recorded, true);
+        assert_eq!((told.thinking, told.text), (want.thinking, want.text), "{name}");
+        count += 1;
+    }
+    eprintln!("{count} recorded texts with thoughts");
+}
+
+fn answer_of(body: &str) -> Answer {
+    Answer { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec(), is_complete: true }
+}
+
 /// Some templates end with the opening tag, so that the model says only the closing one.
 #[test]
 fn a_missing_opening_tag_is_seen_in_whole_answers() {
     let (_, gw) = all_saying("Let me see.\n</think>\n\nYes.", 4);
     for model in ["openrouter:m", "google:gemini-2.5-flash"] {
         let told = Client::OllamaChat.read(&ask(&gw, Client::OllamaChat, model, false, &json!({})), false);
-        assert_eq!((told.thinking.as_str(), told.text.as_str()), ("Let me see.\n", "Yes."), "{model}");
+        assert_eq!((told.thinking.as_str(), told.text.as_str()), ("Let me see.", "Yes."), "{model}");
         let told = Client::OllamaChat.read(&ask(&gw, Client::OllamaChat, model, true, &json!({})), true);
         assert_eq!(told.text, "Let me see.\n</think>\n\nYes.", "{model}: a stream can't know");
     }

@@ -313,7 +313,7 @@ fn apart(exchange: &Exchange, mut said: Told) -> Told {
     let is_parsed = exchange.dialect == "ollama" || exchange.asked_at == "/v1/completions";
     let thought = said.text.trim_start().strip_prefix("<think>").filter(|_| said.thinking.is_empty() && !is_parsed);
     if let Some(rest) = thought.map(str::to_owned) {
-        let (thinking, text) = rest.split_once("</think>").unwrap_or((&rest, ""));
+        let (thinking, text) = rest.split_once("</think>").map_or((rest.as_str(), ""), |(a, b)| (a.trim_end(), b));
         (said.thinking, said.text) = (thinking.trim_start().to_owned(), text.trim_start().to_owned());
     }
     said

@@ -1,8 +1,8 @@
 //! Thoughts that a provider left in the text of its answer: `<think>…</think>` becomes a block of its own.
 //!
 //! Many servers hand on what the model wrote, thoughts and all. The rules are those by which Ollama parses its own models
-//! (measured on 0.33): the tag stands at the very start, blanks before it do not matter; blanks behind either tag belong to
-//! neither side; a thought that never ends is a thought. An answer that has thinking of its own, or begins with a call, is not
+//! (measured on 0.33): the tag stands at the very start, blanks before it do not matter; blanks around a thought and behind it
+//! belong to neither side; a thought that never ends is a thought. An answer that has thinking of its own, or begins with a call, is not
 //! looked into.
 
 use super::{BlockKind, Event};
@@ -11,7 +11,7 @@ use crate::json::Text;
 const OPENING: &str = "<think>";
 const CLOSING: &str = "</think>";
 
-/// Behind more blanks no tag is looked for, so that a stream of nothing is not held back for ever.
+/// More blanks do not wait for a tag, so that a stream of nothing is not held back for ever.
 const BLANK_BYTES_MAX: usize = 256;
 
 /// Takes thoughts out of the text of an answer, event by event. Any cut into deltas gives the same blocks.
@@ -214,13 +214,13 @@ struct Split {
     has_text: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Stage {
     /// Blanks between the opening tag and the thought.
     BeforeThought,
-    /// So many bytes wait that may be the beginning of the closing tag.
+    /// Blanks and a beginning of the closing tag wait: they may be the end of the thought.
     Thought {
-        waiting: usize,
+        waiting: String,
     },
     /// Blanks between the closing tag and the text.
     BeforeText,
@@ -229,14 +229,17 @@ enum Stage {
 
 impl Split {
     fn text(&mut self, text: &str, choice: u32, out: &mut Vec<Event>) {
-        match self.stage {
+        match &mut self.stage {
             Stage::BeforeThought => {
                 let rest = text.trim_start();
                 if !rest.is_empty() {
-                    self.thought(0, rest, choice, out);
+                    self.thought(rest, choice, out);
                 }
             }
-            Stage::Thought { waiting } => self.thought(waiting, text, choice, out),
+            Stage::Thought { waiting } => {
+                let whole = std::mem::take(waiting) + text;
+                self.thought(&whole, choice, out);
+            }
             Stage::BeforeText => {
                 let rest = text.trim_start();
                 if !rest.is_empty() {
@@ -247,15 +250,14 @@ impl Split {
         }
     }
 
-    /// More of the thought, behind so many bytes of the closing tag.
-    fn thought(&mut self, waiting: usize, text: &str, choice: u32, out: &mut Vec<Event>) {
-        let whole = format!("{}{text}", CLOSING.get(..waiting).unwrap_or_default());
+    /// More of the thought, and what waited before it.
+    fn thought(&mut self, whole: &str, choice: u32, out: &mut Vec<Event>) {
         let Some((thought, behind)) = whole.split_once(CLOSING) else {
-            let waiting = tag_at_end(&whole);
-            self.stage = Stage::Thought { waiting };
-            return self.think(whole.get(..whole.len() - waiting).unwrap_or_default(), choice, out);
+            let (thought, waiting) = whole.split_at(end_of_words(whole, tag_at_end(whole)));
+            self.stage = Stage::Thought { waiting: waiting.to_owned() };
+            return self.think(thought, choice, out);
         };
-        self.think(thought, choice, out);
+        self.think(thought.get(..end_of_words(thought, 0)).unwrap_or_default(), choice, out);
         if self.has_thought {
             out.push(Event::BlockEnd { choice, block: self.block, signature: None });
         }
@@ -287,11 +289,11 @@ impl Split {
         }
     }
 
-    /// What looked like the beginning of a tag is a thought.
+    /// What looked like the end of a thought is a part of it.
     fn release(&mut self, choice: u32, out: &mut Vec<Event>) {
-        if let Stage::Thought { waiting } = self.stage {
-            self.stage = Stage::Thought { waiting: 0 };
-            self.think(CLOSING.get(..waiting).unwrap_or_default(), choice, out);
+        if let Stage::Thought { waiting } = &mut self.stage {
+            let waiting = std::mem::take(waiting);
+            self.think(&waiting, choice, out);
         }
     }
 
@@ -317,6 +319,14 @@ impl Split {
     fn made(&self) -> u32 {
         u32::from(self.has_thought) + u32::from(self.has_text)
     }
+}
+
+/// Where the blanks begin that stand before the last `tag` bytes of a text.
+fn end_of_words(text: &str, tag: usize) -> usize {
+    let before = text.get(..text.len() - tag).unwrap_or_default();
+    let is_near = |at: usize| before.len() - at <= BLANK_BYTES_MAX;
+    let blanks = before.char_indices().rev().take_while(|(at, c)| c.is_whitespace() && is_near(*at));
+    blanks.last().map_or(before.len(), |(at, _)| at)
 }
 
 /// So many bytes at the end of `text` are a beginning of the closing tag.
