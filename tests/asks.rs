@@ -208,6 +208,19 @@ fn a_missing_opening_tag_is_seen_in_whole_answers() {
     }
 }
 
+/// A server without a parser of its own, told so in its entry.
+#[test]
+fn a_missing_opening_tag_is_made_up_for_where_the_entry_says_so() {
+    let up = upstream().models(&["qwq", "plain"]).answers(|seen| openai_says(seen, "Hm.\n</think>\n\nYes.", 3));
+    let quirks = "quirks = { begins_in_thought = \"^qwq\" }";
+    let entry = format!("[provider.vllm]\nbase_url = \"{}/v1\"\nkeys = [\"k\"]\n{quirks}\n", up.address());
+    let gw = gateway().file("polyllama.toml", &entry).start();
+    let told = |model: &str| Client::OllamaChat.read(&ask(&gw, Client::OllamaChat, model, true, &json!({})), true);
+    let parted = told("vllm:qwq");
+    assert_eq!((parted.thinking.as_str(), parted.text.as_str()), ("Hm.", "Yes."));
+    assert_eq!(told("vllm:plain").text, "Hm.\n</think>\n\nYes.");
+}
+
 /// Every line of a stream that holds thoughts has what Ollama's lines have, in the same order.
 #[test]
 fn lines_with_thoughts_have_ollamas_form() {

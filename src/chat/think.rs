@@ -18,6 +18,7 @@ const BLANK_BYTES_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub struct Thoughts {
     is_whole: bool,
+    is_begun: bool,
     choices: Vec<Choice>,
 }
 
@@ -30,7 +31,14 @@ impl Thoughts {
     /// Of an answer that nobody reads before it is complete. The opening tag may be missing here: some templates put it at the
     /// end of the prompt, so that the model writes only the closing one. A stream that is under way can't know.
     pub fn of_whole() -> Thoughts {
-        Thoughts { is_whole: true, choices: Vec::new() }
+        Thoughts { is_whole: true, ..Thoughts::default() }
+    }
+
+    /// Of a model whose template has said the opening tag: its text begins within a thought. Of a stream that is taken on trust; a
+    /// whole answer without the closing tag is no thought.
+    pub fn begun(mut self, is_begun: bool) -> Thoughts {
+        self.is_begun = is_begun;
+        self
     }
 
     /// Takes one event in; what is certain goes out.
@@ -50,7 +58,8 @@ impl Thoughts {
     fn choice(&mut self, number: u32) -> &mut Choice {
         let known = self.choices.iter().position(|choice| choice.number == number);
         let at = known.unwrap_or_else(|| {
-            self.choices.push(Choice { number, is_whole: self.is_whole, state: State::Start });
+            let (is_whole, is_begun) = (self.is_whole, self.is_begun);
+            self.choices.push(Choice { number, is_whole, is_begun, state: State::Start });
             self.choices.len() - 1
         });
         &mut self.choices[at]
@@ -61,6 +70,7 @@ impl Thoughts {
 struct Choice {
     number: u32,
     is_whole: bool,
+    is_begun: bool,
     state: State,
 }
 
@@ -135,13 +145,21 @@ impl Choice {
         let State::Held { block, joined, .. } = &self.state else { return };
         let behind = match beginning(joined) {
             Beginning::Tag { behind } => joined.get(behind..),
-            Beginning::Plain if self.is_whole && is_unopened(joined) => Some(joined.as_str()),
-            Beginning::Plain | Beginning::Unclear => None,
+            Beginning::Plain | Beginning::Unclear => Some(joined.as_str()).filter(|text| self.is_in_thought(text)),
         };
         let Some(behind) = behind else { return self.give_up(out) };
         let mut split = Split { block: *block, stage: Stage::BeforeThought, has_thought: false, has_text: false };
         split.text(behind, self.number, out);
         self.state = State::Split(split);
+    }
+
+    /// Does a text without the opening tag begin within a thought?
+    fn is_in_thought(&self, text: &str) -> bool {
+        match (self.is_whole, self.is_begun) {
+            (true, true) => text.contains(CLOSING),
+            (true, false) => is_unopened(text),
+            (false, is_begun) => is_begun,
+        }
     }
 
     /// What waits goes out as what it was.

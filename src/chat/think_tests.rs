@@ -189,6 +189,22 @@ fn a_missing_opening_tag_is_seen_where_the_answer_is_whole() {
     assert_eq!(streamed(&[text]), owned(&[("text", text)]), "a stream can't know");
 }
 
+#[test]
+fn a_text_may_begin_within_a_thought() {
+    let stream = |pieces: &[&str]| blocks(split(Thoughts::of_stream().begun(true), pieces));
+    let whole = |text: &str| blocks(split(Thoughts::of_whole().begun(true), &[text]));
+    let both = owned(&[("thinking", "Let me see."), ("text", "Yes")]);
+    for text in ["Let me see.</think>\n\nYes", "\nLet me see.\n</think>Yes", "<think>Let me see.</think>Yes"] {
+        assert_eq!(whole(text), both, "{text:?}");
+        assert_eq!(stream(&[text]), both, "{text:?}");
+        let characters: Vec<String> = text.chars().map(String::from).collect();
+        let characters: Vec<&str> = characters.iter().map(String::as_str).collect();
+        assert_eq!(stream(&characters), both, "{text:?}");
+    }
+    assert_eq!(whole("No thought at all."), owned(&[("text", "No thought at all.")]));
+    assert_eq!(stream(&["Cut in the mid"]), owned(&[("thinking", "Cut in the mid")]));
+}
+
 /// Texts in which tags, halves of tags and blanks are more than likely.
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -214,8 +230,10 @@ fn cut<'a>(text: &'a str, places: &[prop::sample::Index]) -> Vec<&'a str> {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same(text in texts(), places: Vec<prop::sample::Index>) {
+    fn any_cut_gives_the_same(text in texts(), places: Vec<prop::sample::Index>, is_begun: bool) {
         let pieces = cut(&text, &places);
+        let begun = || Thoughts::of_stream().begun(is_begun);
+        prop_assert_eq!(blocks(split(begun(), &pieces)), blocks(split(begun(), &[&text])));
         prop_assert_eq!(streamed(&pieces), streamed(&[&text]));
         prop_assert_eq!(blocks(split(Thoughts::of_whole(), &pieces)), whole(&text));
     }

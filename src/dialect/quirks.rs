@@ -1,6 +1,7 @@
 //! What differs between providers of one dialect and is not a matter of single top-level parameters: columns of a
 //! provider's entry, handed to the dialect as values.
 
+use regex_lite::Regex;
 use serde::Deserialize;
 
 /// How one provider departs from its dialect. The default is OpenAI's own behaviour for models that don't reason.
@@ -34,6 +35,8 @@ pub struct Quirks {
     pub json_mode: bool,
     /// Signatures of calls go back in `extra_content.google.thought_signature` (Google's OpenAI face); others refuse the member.
     pub google_signatures: bool,
+    /// The models whose text begins within a thought, since their template says the opening tag.
+    pub begins_in_thought: Option<Pattern>,
     /// Whole answers can't be had with thinking on (Qwen's open models): it is switched off for them, or, where the client asks
     /// for thinking, the provider streams and the answer is put together here.
     pub whole_needs_thinking_off: bool,
@@ -54,8 +57,36 @@ impl Default for Quirks {
             json_schema: true,
             json_mode: true,
             google_signatures: false,
+            begins_in_thought: None,
             whole_needs_thinking_off: false,
         }
+    }
+}
+
+/// A regular expression on the ids of models.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Does the model's id fit?
+    pub(crate) fn fits(&self, model: &str) -> bool {
+        self.0.is_match(model)
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = regex_lite::Error;
+
+    fn try_from(text: String) -> Result<Pattern, regex_lite::Error> {
+        Regex::new(&text).map(Pattern)
+    }
+}
+
+/// Equality of the text.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.0.as_str() == other.0.as_str()
     }
 }
 

@@ -108,7 +108,7 @@ impl Reader {
             body: Source::new(body, limits.silence),
             framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
             decoder: context.wire.decoder(),
-            thoughts: thoughts(context.wire, ask),
+            thoughts: thoughts(context, ask),
             found: Vec::new(),
             wire: context.wire,
             provider: Arc::clone(&context.attempt.target.provider),
@@ -242,11 +242,14 @@ impl Reader {
 
 /// What takes thoughts out of the text. A client that wants no thinking gets the text as it is, as from Ollama; and a server
 /// that has looked for thoughts itself has left in the text what belongs there.
-fn thoughts(wire: Wire, ask: &Ask) -> Option<Thoughts> {
-    if wire.has_taken_thoughts_out() || ask.wants_no_thinking() {
+fn thoughts(context: &Context<'_>, ask: &Ask) -> Option<Thoughts> {
+    if context.wire.has_taken_thoughts_out() || ask.wants_no_thinking() {
         return None;
     }
-    Some(if ask.stream { Thoughts::of_stream() } else { Thoughts::of_whole() })
+    let target = &context.attempt.target;
+    let is_begun = target.provider.quirks.begins_in_thought.as_ref().is_some_and(|models| models.fits(&target.model));
+    let thoughts = if ask.stream { Thoughts::of_stream() } else { Thoughts::of_whole() };
+    Some(thoughts.begun(is_begun))
 }
 
 /// A stream on its way from one wire to the other.
