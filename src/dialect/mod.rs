@@ -88,6 +88,10 @@ pub struct Reply {
     pub model: String,
     /// When the request arrived.
     pub started: Timestamp,
+    /// When it was sent on: what came before was not the model's time.
+    pub sent: Option<Timestamp>,
+    /// So many tokens the prompt has by our own estimate, for where the provider doesn't count.
+    pub prompt_tokens: Option<u64>,
     /// The client asked for token counts at the end of the stream.
     pub stream_usage: bool,
     /// OpenAI's legacy completions: text to repeat before the answer.
@@ -219,6 +223,12 @@ impl Wire {
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Operation::Embed,
         }
+    }
+
+    /// Does a server of this wire look for thoughts in the text itself? Ollama does, where the model's template has them; and a
+    /// bare completion is text and nothing else.
+    pub fn has_taken_thoughts_out(self) -> bool {
+        self.dialect() == Dialect::Ollama || self.operation() == Operation::Complete
     }
 
     /// How its streams are cut into records.

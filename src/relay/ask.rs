@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::embed::Progress;
 use crate::catalogue::Target;
-use crate::chat::{EmbedRequest, Failure, Request, opaque};
+use crate::chat::{EmbedRequest, Estimate, Failure, Reasoning, Request, opaque};
 use crate::dialect::{Accent, Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
 
@@ -35,6 +35,10 @@ pub struct Ask {
     members: Vec<Member>,
     request: Option<Request>,
     embed: Option<EmbedRequest>,
+    /// When it was sent to a provider last.
+    sent: Option<Timestamp>,
+    /// The model can't think, and shall not.
+    cannot_think: bool,
     /// What was answered before a try failed.
     pub(super) progress: Option<Progress>,
 }
@@ -64,8 +68,23 @@ impl Ask {
         let is_told = model.is_some() && stream.is_some();
         let (model, stream) = (model.unwrap_or_default(), stream.unwrap_or_default());
         let (request, embed, progress) = (None, None, None);
-        let mut ask =
-            Ask { wire, accent, body, headers, model, stream, started, arrived, members, request, embed, progress };
+        let (sent, cannot_think) = (None, false);
+        let mut ask = Ask {
+            wire,
+            accent,
+            body,
+            headers,
+            model,
+            stream,
+            started,
+            arrived,
+            members,
+            request,
+            embed,
+            sent,
+            cannot_think,
+            progress,
+        };
         if !is_told {
             ask.check()?;
         }
@@ -130,14 +149,36 @@ impl Ask {
     pub fn reply(&self) -> Reply {
         let request = self.request.as_ref();
         let echo = request.and_then(|r| r.prompt.as_ref()).filter(|prompt| prompt.echo);
+        let counted = request.filter(|_| self.wire.dialect() == Dialect::Ollama);
         Reply {
             model: self.model.clone(),
             started: self.started,
+            sent: self.sent,
+            prompt_tokens: counted.map(|request| Estimate::of_request(request).likely()),
             stream_usage: request.is_some_and(|request| request.stream_usage),
             accent: self.accent,
             encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
+    }
+
+    /// It leaves now.
+    pub(super) fn leaves(&mut self) {
+        self.sent = Some(Timestamp::now());
+    }
+
+    /// The client wants no thinking of a model that has none: there is nothing to ask for, and some would refuse to be asked.
+    pub fn cannot_think(&mut self) {
+        self.cannot_think = true;
+        if let Some(request) = &mut self.request {
+            request.reasoning = None;
+        }
+    }
+
+    /// Did the client say that the model shall not think?
+    pub(super) fn wants_no_thinking(&self) -> bool {
+        let is_off = |request: &Request| request.reasoning == Some(Reasoning::Off);
+        self.cannot_think || self.request.as_ref().is_some_and(is_off)
     }
 
     /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{Gateway, reply};
 use crate::catalogue::Route;
-use crate::chat::{Class, Failure};
+use crate::chat::{Class, Failure, Reasoning};
 use crate::dialect::{Accent, Dialect, Operation, Wire, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
@@ -98,12 +98,14 @@ async fn routed(
         pending.meter.finished();
         return Ok(loaded);
     }
+    check_thinking(gateway, &mut ask, &route)?;
+    let keep_alive = keep_alive(&mut ask)?;
     let (model, wire, accent, is_stream) = (ask.model.clone(), ask.wire, ask.accent, ask.stream);
     let answered = gateway.relay.answer(ask, route, Arc::clone(&pending.meter)).await;
     pending.record.reasons = answered.reasons;
     let target_notes = answered.target.as_ref().map(|target| {
         if !target.provider.is_local && answered.outcome.is_ok() {
-            gateway.running.used(&model);
+            gateway.running.used(&model, keep_alive);
         }
         [(PROVIDER, target.provider.prefix.clone()), (MODEL, target.model.clone())]
     });
@@ -127,15 +129,42 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     let is_embed = ask.wire.operation() == Operation::Embed;
     let load = if is_embed { ollama::embed::load_of(ask.embed()?) } else { ollama::request::load_of(ask.request()?) };
     let Some(load) = load else { return Ok(None) };
-    match load {
-        ollama::request::Load::Load => gateway.running.used(&ask.model),
-        ollama::request::Load::Unload => gateway.running.unloaded(&ask.model),
-    }
+    let keep_alive = keep_alive(ask)?;
+    gateway.running.used(&ask.model, keep_alive);
     let body = match is_embed {
         true => ollama::embed::write_load(ask.wire, &ask.model),
         false => ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now()),
     };
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
+}
+
+/// How long an Ollama client wants the model to stay.
+fn keep_alive(ask: &mut Ask) -> Result<Option<Duration>, Failure> {
+    if ask.wire.dialect() != Dialect::Ollama {
+        return Ok(None);
+    }
+    Ok(match ask.wire.operation() {
+        Operation::Embed => ollama::request::keep_alive(&ask.embed()?.extras),
+        Operation::Chat | Operation::Complete => ollama::request::keep_alive(&ask.request()?.extras),
+    })
+}
+
+/// Of a model that is known not to think, Ollama refuses thoughts; to be told not to think is fine with it. What nobody knows is
+/// the provider's to judge.
+fn check_thinking(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<(), Failure> {
+    let is_local = route.targets.first().is_some_and(|target| target.provider.is_local);
+    if ask.wire.dialect() != Dialect::Ollama || ask.wire.operation() == Operation::Embed || is_local {
+        return Ok(());
+    }
+    let Some(wish) = ask.request()?.reasoning.clone() else { return Ok(()) };
+    let known = gateway.discovery.catalogue().model(&ask.model);
+    if known.is_ok_and(|model| model.capabilities.thinking == Some(false)) {
+        if wish != Reasoning::Off {
+            return Err(ollama::name::cannot_think(&ask.model));
+        }
+        ask.cannot_think();
+    }
+    Ok(())
 }
 
 /// A request whose record is written when this is dropped: its body has gone, or its client has.

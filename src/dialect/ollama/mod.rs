@@ -11,6 +11,7 @@ mod line;
 pub mod manage;
 pub mod models;
 pub mod name;
+mod options;
 pub mod request;
 pub mod stream;
 mod upstream;

@@ -398,7 +398,7 @@ impl Lines {
         if !logprobs.is_empty() {
             self.write(Said::default(), &logprobs, now, out);
         }
-        let seen = Seen { started: self.reply.started, first: self.first, now, bytes: self.bytes };
+        let seen = Seen { reply: &self.reply, first: Some(self.first.unwrap_or(now)), now, bytes: self.bytes };
         let metrics = match finish {
             Finish::Load | Finish::Unload => Metrics::default(),
             _ => Metrics::of(&self.usage.unwrap_or_default(), seen),

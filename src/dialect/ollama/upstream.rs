@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use super::request::is_own;
 use crate::chat::{
-    Effort, Extra, Failure, Format, Media, Message, Part, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
+    Effort, Extra, Failure, Format, Loss, Media, Message, Part, Reasoning, Request, Role, Settings, Source, Tool,
+    ToolChoice,
 };
 use crate::dialect::{Quirks, Written};
 use crate::json::{Json, Kind, Style, Text, Writer};
@@ -17,7 +18,7 @@ use crate::json::{Json, Kind, Style, Text, Writer};
 /// Fails where content has no place there: pictures by address, documents, a suffix; and where several answers are asked for.
 pub fn write_chat(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
     if request.prompt.as_ref().is_some_and(|prompt| prompt.suffix.as_ref().is_some_and(|text| !text.is_empty())) {
-        return Err(Failure::bad_request("a suffix can't be asked for in a conversation").with_param("suffix"));
+        return Err(Failure::cannot_insert(&request.model));
     }
     check_choices(request)?;
     let names = CallNames::of(&request.messages);
@@ -220,7 +221,8 @@ fn dropped(request: &Request, extras: &[&str]) -> Vec<String> {
     let known = rows.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
     let placed =
         |extra: &&Extra| is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()));
-    known.chain(request.extras.iter().filter(|extra| !placed(extra)).map(|extra| extra.name.clone())).collect()
+    let left = request.extras.iter().filter(|extra| !placed(extra) && extra.loss != Loss::Nothing);
+    known.chain(left.map(|extra| extra.name.clone())).collect()
 }
 
 /// A message in Ollama's form.

@@ -68,8 +68,7 @@ fn settings_format_tools_and_thinking() {
     };
     let tool =
         |name: &str| Tool { name: name.into(), description: None, parameters: Some(schema.clone()), strict: None };
-    let extra =
-        |dialect, name: &str, value: &'static str| Extra { dialect, name: name.to_owned(), value: Json::known(value) };
+    let extra = |dialect, name: &str, value: &'static str| Extra::new(dialect, name, Json::known(value));
     let request = Request {
         settings,
         tools: vec![tool("f"), tool("g")],

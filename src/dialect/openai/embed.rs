@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Accent;
 use super::request::{document, face, integer, missing, text, wrong_value};
-use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Usage, Vector};
+use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Loss, Usage, Vector};
 use crate::dialect::{Reply, Written};
 use crate::json::{Json, Kind, Style, Value, Writer};
 
@@ -25,7 +25,7 @@ pub fn read_request(body: &Bytes, accent: Accent) -> Result<EmbedRequest, Failur
             // No length at all to Go.
             "dimensions" if accent.is_ollama() && value.int().is_some_and(|count| count <= 0) => {}
             "dimensions" => request.dimensions = Some(read_dimensions(value)?),
-            key => request.extras.push(Extra { dialect: "openai", name: key.to_owned(), value: value.to_json() }),
+            key => request.extras.push(Extra::new("openai", key, value.to_json())),
         }
     }
     if request.model.is_empty() {
@@ -96,7 +96,11 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
     });
     // A text that is too long is an error here, which is what `truncate: false` asks for.
     let truncate = request.truncate.filter(|truncate| *truncate).map(|_| "truncate".to_owned());
-    let foreign = request.extras.iter().filter(|extra| !is_own(extra)).map(|extra| extra.name.clone());
+    let foreign = request
+        .extras
+        .iter()
+        .filter(|extra| !is_own(extra) && extra.loss != Loss::Nothing)
+        .map(|extra| extra.name.clone());
     Ok(Written { body: w.into_bytes(), dropped: foreign.chain(truncate).collect() })
 }
 

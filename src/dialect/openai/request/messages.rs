@@ -156,5 +156,5 @@ fn arguments(param: &str, value: Value<'_>) -> Result<Json, Failure> {
 
 fn extras(value: Value<'_>, known: &[&str]) -> Vec<Extra> {
     let unknown = value.members().filter(|(key, value)| !known.contains(&key.as_ref()) && !value.is_null());
-    unknown.map(|(key, value)| Extra { dialect: "openai", name: key.into_owned(), value: value.to_json() }).collect()
+    unknown.map(|(key, value)| Extra::new("openai", key, value.to_json())).collect()
 }

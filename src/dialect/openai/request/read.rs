@@ -114,7 +114,7 @@ pub(super) fn extra(name: &str, value: Value<'_>, request: &mut Request) {
     if value.kind() == Kind::Array && value.items().next().is_none() {
         return;
     }
-    request.extras.push(Extra { dialect: "openai", name: name.to_owned(), value: value.to_json() });
+    request.extras.push(Extra::new("openai", name, value.to_json()));
 }
 
 /// What is said in several places, settled when all was read.
@@ -268,7 +268,7 @@ fn tools(value: Value<'_>, request: &mut Request) -> Result<(), Failure> {
     }
     if !others.is_empty() {
         let value = Json::known(format!("[{}]", others.join(",")));
-        request.extras.push(Extra { dialect: "openai", name: "tools".to_owned(), value });
+        request.extras.push(Extra::new("openai", "tools", value));
     }
     Ok(())
 }
