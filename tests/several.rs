@@ -89,7 +89,8 @@ fn requests_are_spread_by_what_is_under_way() {
     let open = || {
         let before: usize = counts().iter().sum();
         let asked = Client::OllamaChat.ask("m", "hi", true, &json!({}));
-        let socket = asked.write_to(gw.connect());
+        let mut socket = gw.connect();
+        std::io::Write::write_all(&mut socket, &asked.to_bytes(gw.port)).unwrap();
         wait_for("the request to arrive", || (counts().iter().sum::<usize>() > before).then_some(()));
         // Its first line is there: the request counts until the connection ends.
         let mut first = [0; 1];
