@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use http_body_util::{BodyExt, Limited};
 
 use super::exchange::Context;
-use super::{Ask, Relay};
+use super::{Ask, Errand, Relay};
 use crate::catalogue::Target;
 use crate::chat::{Class, Estimate, Failure, Input, Part};
 use crate::dialect::ollama::context::{Decision, Known, Need};
@@ -288,7 +288,7 @@ impl Relay {
     ) -> Option<Json> {
         let headers = HeaderMap::new();
         let asking = async {
-            let forwarded = self.forward(&target.provider, Dialect::Ollama, method, path, &headers, body);
+            let forwarded = self.forward(&target.provider, Errand::ollama(method, path, &headers, body));
             let response = forwarded.await.ok().filter(|response| response.status().is_success())?;
             let whole = Limited::new(response.into_body(), LOOK_BYTES_MAX).collect().await.ok()?;
             Json::parse(whole.to_bytes()).ok()
