@@ -105,6 +105,7 @@ fn a_context_of_the_clients_own_is_left_alone() {
     assert_eq!(gw.send(&asked).status, 200);
     assert_eq!(server.asked()[0].json()["options"], own["options"]);
     assert!(server.asked()[0].json().get("truncate").is_none());
+    gw.line_with("'ollama' seems to have cut a prompt for 'm:latest': it counted 1024 tokens");
     assert_eq!(server.looks(), 0);
     // And a small request after it goes with what it loaded.
     assert_whole(&ask(&gw, Client::OpenAiChat, 100, false, &json!({})), Client::OpenAiChat, false);

@@ -13,6 +13,7 @@ use super::{Ask, Errand, Relay};
 use crate::catalogue::Target;
 use crate::chat::{Class, Estimate, Failure, Input, Part};
 use crate::dialect::ollama::context::{Decision, Known, Need};
+use crate::dialect::ollama::name;
 use crate::dialect::ollama::window::{Wishes, read_facts, read_loaded, read_refusal, with_context};
 use crate::dialect::{Dialect, Operation, Wire};
 use crate::json::{Json, Style, Writer};
@@ -29,11 +30,13 @@ const SMALL_BODY: usize = 400;
 /// So often a request is sent at the most, with more context each time.
 const SENT_MAX: u32 = 3;
 
-/// A request on its way to a server, and what it asks for. Empty where the server has no such contexts, or the client said what
-/// it wants.
+/// A request on its way to a server, and what it asks for.
 pub(super) struct Fit<'a> {
     context: &'a Context<'a>,
+    /// None where the server has no such contexts, or the client said what it wants.
     plan: Option<Plan>,
+    /// The client's own context, and its prompt where that can be held against what the model counts.
+    own: Option<(u64, Option<Estimate>)>,
     stays_loaded: bool,
 }
 
@@ -75,14 +78,17 @@ impl<'a> Fit<'a> {
     }
 
     async fn planned(context: &'a Context<'a>, prompt: Option<Prompt>, body: &Bytes) -> Result<Fit<'a>, Failure> {
-        let mut fit = Fit { context, plan: None, stays_loaded: true };
+        let mut fit = Fit { context, plan: None, own: None, stays_loaded: true };
         if !is_fitted(context) {
             return Ok(fit);
         }
         let wishes = Wishes::of(body);
         fit.stays_loaded = !wishes.unloads;
         match (wishes.context, prompt) {
-            (Some(context), _) => fit.servers().asks(fit.target(), context, true),
+            (Some(context), prompt) => {
+                fit.servers().asks(fit.target(), context, true);
+                fit.own = Some((context, prompt.filter(|prompt| prompt.is_countable).map(|prompt| prompt.estimate)));
+            }
             (None, Some(prompt)) => fit.plan = fit.plan(prompt, &wishes).await?,
             (None, None) => {}
         }
@@ -159,9 +165,12 @@ impl<'a> Fit<'a> {
             return;
         }
         self.servers().answered(self.target(), self.stays_loaded);
-        let countable = self.plan.as_ref().filter(|plan| plan.is_countable);
-        if let (Some(plan), Some(turn)) = (countable, self.context.turn) {
-            turn.count(self.context.meter, plan.need.prompt, plan.context);
+        let Some(turn) = self.context.turn else { return };
+        let meter = self.context.meter;
+        if let Some(plan) = self.plan.as_ref().filter(|plan| plan.is_countable) {
+            turn.count(meter, plan.need.prompt, plan.context, plan.is_whole);
+        } else if let Some((context, Some(prompt))) = self.own {
+            turn.count(meter, prompt, Some(context), false);
         }
     }
 
@@ -193,8 +202,9 @@ impl<'a> Fit<'a> {
 
 /// Does the server load contexts, and shall they be seen to?
 fn is_fitted(context: &Context<'_>) -> bool {
-    let is_local = context.attempt.target.provider.is_local && context.relay.fits_context;
-    is_local && context.wire.dialect() == Dialect::Ollama
+    let target = &context.attempt.target;
+    let is_local = target.provider.is_local && !name::is_elsewhere(&target.model);
+    is_local && context.relay.fits_context && context.wire.dialect() == Dialect::Ollama
 }
 
 impl Prompt {

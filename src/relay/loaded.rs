@@ -313,12 +313,14 @@ struct Counting {
     prompt: Estimate,
     /// The context that was asked for.
     context: Option<u64>,
+    /// The server was told not to cut.
+    is_whole: bool,
 }
 
 impl Turn {
     /// What the answer will tell of its prompt is to be held against this estimate.
-    pub(super) fn count(&self, meter: &Arc<Meter>, prompt: Estimate, context: Option<u64>) {
-        let _ = self.counting.set(Counting { meter: Arc::clone(meter), prompt, context });
+    pub(super) fn count(&self, meter: &Arc<Meter>, prompt: Estimate, context: Option<u64>, is_whole: bool) {
+        let _ = self.counting.set(Counting { meter: Arc::clone(meter), prompt, context, is_whole });
     }
 
     /// A body that is under way as long as it flows.
@@ -327,17 +329,18 @@ impl Turn {
     }
 
     fn learn(&self) {
-        let Some(Counting { meter, prompt, context }) = self.counting.get() else { return };
+        let Some(Counting { meter, prompt, context, is_whole }) = self.counting.get() else { return };
         let Some(counted) = meter.tokens().0 else { return };
-        if counted < prompt.least && context.is_some_and(|context| prompt.most > context) {
+        let may_be_cut = context.is_some_and(|context| prompt.most >= context);
+        if may_be_cut && counted < prompt.least {
             let (server, model) = (&self.target.provider.prefix, &self.target.model);
             tracing::warn!(
                 "'{server}' seems to have cut a prompt for '{model}': it counted {counted} tokens of at least {}",
                 prompt.least
             );
-            return;
+        } else if *is_whole || !may_be_cut {
+            self.servers.counted(&self.target, counted, prompt.most);
         }
-        self.servers.counted(&self.target, counted, prompt.most);
     }
 }
 
