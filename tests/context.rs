@@ -65,6 +65,38 @@ fn mixed_requests_do_not_make_the_model_load_to_and_fro() {
     assert_eq!((state.loads, state.cuts), (2, 0), "by default, then with 16384: {state:?}");
 }
 
+/// Many at once: what is loaded stays.
+#[test]
+fn requests_at_the_same_time_leave_the_model_loaded() {
+    let server = Ollama::new(131_072);
+    let gw = in_front_of(&server);
+    assert_whole(&ask(&gw, Client::OllamaChat, 13_500, false, &json!({})), Client::OllamaChat, false);
+    std::thread::scope(|scope| {
+        for (number, tokens) in [3, 800, 13_000, 5000, 40, 9000, 2500, 7, 12_000, 600, 4000, 1].into_iter().enumerate()
+        {
+            let (gw, client) = (&gw, Client::ALL[number % 4]);
+            scope.spawn(move || assert_whole(&ask(gw, client, tokens, true, &json!({})), client, true));
+        }
+    });
+    let state = server.state();
+    assert_eq!((state.loads, state.cuts, state.whole.len()), (1, 0, 13), "{state:?}");
+}
+
+/// A machine with much memory loads with more by default: then there is nothing to ask for.
+#[test]
+fn a_large_default_is_kept() {
+    let server = Ollama::new(131_072).with(|state| state.default = 32_768);
+    let gw = in_front_of(&server);
+    for tokens in [20, 9000, 20_000, 30] {
+        assert_whole(&ask(&gw, Client::OllamaChat, tokens, false, &json!({})), Client::OllamaChat, false);
+    }
+    assert_eq!((server.state().loads, server.state().cuts), (1, 0));
+    // Unloaded, a long prompt gets the default, not less.
+    gw.post("/api/generate", &json!({"model": "m", "keep_alive": 0}));
+    assert_whole(&ask(&gw, Client::OllamaChat, 9000, false, &json!({})), Client::OllamaChat, false);
+    assert_eq!(server.state().loaded, Some(32_768));
+}
+
 #[test]
 fn what_surely_fits_goes_as_it_came_and_nothing_is_looked_up() {
     let server = Ollama::new(32_768);

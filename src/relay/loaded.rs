@@ -52,6 +52,8 @@ struct Server {
     under_way: usize,
     failed: Option<Instant>,
     looked: Option<Instant>,
+    /// The context that a model was loaded with for which none was asked.
+    default: Option<u64>,
     models: HashMap<String, ModelState>,
     /// Held while somebody looks something up there: others wait for what that brings.
     looking: Arc<tokio::sync::Mutex<()>>,
@@ -60,6 +62,8 @@ struct Server {
 #[derive(Debug, Default)]
 struct ModelState {
     is_loaded: bool,
+    /// It answered a request that asked for no context: it is loaded with the server's default, or its own.
+    is_by_default: bool,
     context: Option<u64>,
     raised: u64,
     /// What it told, or that it did not; and when.
@@ -81,6 +85,13 @@ fn is_within(at: Option<Instant>, limit: Duration, now: Instant) -> bool {
 }
 
 impl ModelState {
+    /// Is a context that it has by default the server's own: neither the model's parameter nor its end?
+    fn shows_default(&self, context: Option<u64>) -> bool {
+        let is_own =
+            |facts: Facts| facts.usual.is_some() || facts.longest.is_none_or(|longest| context >= Some(longest));
+        self.facts().is_some_and(|facts| !is_own(facts))
+    }
+
     fn facts(&self) -> Option<Facts> {
         self.facts.and_then(|(facts, _)| facts)
     }
@@ -164,7 +175,8 @@ impl Servers {
     pub(super) fn known(&self, target: &Target) -> Known {
         self.with(target, |server| {
             let state = server.model(&target.model);
-            Known { loaded: state.context, raised: state.raised, facts: state.facts() }
+            let (loaded, raised, facts) = (state.context, state.raised, state.facts());
+            Known { loaded, raised, facts, default: server.default }
         })
     }
 
@@ -207,8 +219,10 @@ impl Servers {
             }
             for (model, context) in loaded {
                 let state = server.model(&model);
+                let shows_default = state.is_by_default && state.shows_default(context);
                 state.context = state.context.or(context);
                 state.is_loaded = true;
+                server.default = if shows_default { context } else { server.default };
             }
             for state in server.models.values_mut().filter(|state| !state.is_loaded && state.context.is_none()) {
                 state.raised = 0;
@@ -229,7 +243,7 @@ impl Servers {
         self.with(target, |server| {
             let state = server.model(&target.model);
             let context = state.facts().and_then(|facts| facts.longest).map_or(context, |longest| context.min(longest));
-            state.context = Some(context);
+            (state.context, state.is_by_default) = (Some(context), false);
             state.raised = if is_own_wish { state.raised } else { state.raised.max(context) };
         });
     }
@@ -259,7 +273,7 @@ impl Servers {
         self.with(target, |server| {
             server.failed = None;
             let state = server.model(&target.model);
-            state.is_loaded = stays;
+            (state.is_loaded, state.is_by_default) = (stays, stays && state.context.is_none());
             if !stays {
                 (state.context, state.raised) = (None, 0);
             }

@@ -95,6 +95,21 @@ fn what_was_asked_for_is_kept_until_the_model_is_gone() {
 }
 
 #[test]
+fn a_servers_default_is_seen_where_nothing_was_asked_for() {
+    let now = Instant::now();
+    let servers = Servers::default();
+    let a = target("a", "m");
+    let facts = Facts { longest: Some(131_072), ..Facts::default() };
+    servers.saw_facts(&a, Some(facts), now);
+    loads(&servers, &a, 65_536, now);
+    assert_eq!(servers.known(&a).default, None, "whoever loaded it may have asked for that");
+    servers.saw_loaded(&a, Some(Vec::new()), false, now);
+    servers.answered(&a, true);
+    loads(&servers, &a, 32_768, now);
+    assert_eq!(servers.known(&target("a", "other")).default, Some(32_768));
+}
+
+#[test]
 fn a_context_that_the_server_could_not_load_is_not_asked_for_again() {
     let now = Instant::now();
     let servers = Servers::default();

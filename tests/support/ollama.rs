@@ -31,6 +31,8 @@ pub struct State {
     pub refusals: usize,
     /// The model's own `PARAMETER num_ctx`.
     pub parameter: Option<u64>,
+    /// What the server takes by default.
+    pub default: u64,
     /// The longest context of the model.
     pub longest: u64,
     /// Tokens that each word counts for.
@@ -48,7 +50,7 @@ pub struct Ollama {
 impl Ollama {
     /// With a model that has at most so much context; 4096 is the default.
     pub fn new(longest: u64) -> Ollama {
-        let state = Arc::new(Mutex::new(State { longest, per_word: 1, ..State::default() }));
+        let state = Arc::new(Mutex::new(State { longest, default: 4096, per_word: 1, ..State::default() }));
         let shared = Arc::clone(&state);
         Ollama { up: upstream().plays(move |seen| act(seen, &mut shared.lock().unwrap())), state }
     }
@@ -106,7 +108,7 @@ fn act(seen: &Seen, state: &mut State) -> Step {
 
 /// Loads the model anew when it must.
 fn load(body: &Value, state: &mut State) -> usize {
-    let default = state.parameter.unwrap_or(4096);
+    let default = state.parameter.unwrap_or(state.default);
     let asked = body["options"]["num_ctx"].as_u64().filter(|size| *size > 0).unwrap_or(default).min(state.longest);
     if state.loaded != Some(asked) {
         state.loaded = Some(asked);

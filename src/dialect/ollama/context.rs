@@ -9,7 +9,7 @@
 
 use crate::chat::Estimate;
 
-/// What a server of Ollama takes by default where it has little memory; it has been less and can be more.
+/// What a server of Ollama takes by default where it has little memory; with more it is more.
 const USUAL: u64 = 4096;
 
 /// A prompt of so many tokens, and one that with its answer takes so many, fit every server: nothing is looked up for it.
@@ -96,6 +96,8 @@ pub struct Known {
     pub raised: u64,
     /// What was looked up.
     pub facts: Option<Facts>,
+    /// What this server was seen to load models with by default.
+    pub default: Option<u64>,
 }
 
 /// What to ask for.
@@ -112,7 +114,7 @@ pub enum Decision {
 impl Known {
     /// The context that a request without `num_ctx` finds.
     pub fn usual(&self) -> u64 {
-        self.facts.and_then(|facts| facts.usual).unwrap_or(USUAL).min(self.longest())
+        self.facts.and_then(|facts| facts.usual).or(self.default).unwrap_or(USUAL).min(self.longest())
     }
 
     fn longest(&self) -> u64 {
@@ -171,7 +173,7 @@ mod tests {
     const MODEL: Facts = Facts { longest: Some(32_768), usual: None, own: 0, is_elsewhere: false };
 
     fn known(loaded: Option<u64>) -> Known {
-        Known { loaded, raised: 0, facts: Some(MODEL) }
+        Known { loaded, raised: 0, facts: Some(MODEL), default: None }
     }
 
     /// A prompt of that many tokens at the most, and half as many at the least, with 1024 for the answer.
@@ -205,6 +207,15 @@ mod tests {
         let large = Known { facts: Some(Facts { usual: Some(16_384), ..MODEL }), ..known(None) };
         assert_eq!(large.decide(&prompt(9000)), Decision::Nothing);
         assert_eq!(large.decide(&prompt(16_000)), Decision::Context(32_768));
+    }
+
+    #[test]
+    fn a_server_with_much_memory_is_left_to_its_default() {
+        let large = Known { default: Some(16_384), ..known(None) };
+        assert_eq!(large.decide(&prompt(9000)), Decision::Nothing);
+        assert_eq!(large.decide(&prompt(16_000)), Decision::Context(32_768));
+        let own = Known { facts: Some(Facts { usual: Some(2048), ..MODEL }), ..large };
+        assert_eq!(own.decide(&prompt(9000)), Decision::Context(16_384));
     }
 
     #[test]
@@ -265,7 +276,8 @@ mod tests {
             longest in 512u64..140_000, raised in 0u64..40_000,
         ) {
             let facts = Facts { longest: Some(longest), usual, own: 0, is_elsewhere: false };
-            let known = Known { loaded: loaded.map(|size| size.min(longest)), raised: raised.min(longest), facts: Some(facts) };
+            let loaded = loaded.map(|size| size.min(longest));
+            let known = Known { loaded, raised: raised.min(longest), facts: Some(facts), default: None };
             match known.decide(&prompt(most)) {
                 Decision::Nothing => proptest::prop_assert!(most < known.usual()),
                 Decision::Context(context) => {
