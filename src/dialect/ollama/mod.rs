@@ -4,6 +4,7 @@
 //! member, an error's exact words), so requests are judged as Go's decoder and Ollama's handlers judge them.
 
 pub mod answer;
+pub mod context;
 pub mod embed;
 pub mod error;
 mod go_types;
@@ -15,6 +16,7 @@ mod options;
 pub mod request;
 pub mod stream;
 mod upstream;
+pub mod window;
 
 use super::go::json as go_json;
 

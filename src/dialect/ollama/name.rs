@@ -48,6 +48,12 @@ fn without_source(name: &str) -> Option<&str> {
     }
 }
 
+/// Does Ollama have a model of this name run at ollama.com (`:cloud`, a tag ending in `-cloud`)?
+pub fn is_elsewhere(name: &str) -> bool {
+    let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag.trim());
+    tag.eq_ignore_ascii_case("cloud") || tag.to_ascii_lowercase().ends_with("-cloud")
+}
+
 /// Would Ollama take it for a name?
 pub(super) fn is_valid(name: &str) -> bool {
     full_name(name.trim()).is_some()

@@ -50,11 +50,15 @@ pub(super) fn is_own(extra: &Extra) -> bool {
     extra.dialect == Dialect::Ollama.name()
 }
 
-/// How long the model shall stay after this request, where the client says. A negative one is for ever, which to Go are some 292
-/// years: nanoseconds in 63 bits.
+/// How long the model shall stay after this request, where the client says.
 pub fn keep_alive(extras: &[Extra]) -> Option<Duration> {
+    kept_for(extras.iter().find(|extra| is_own(extra) && extra.name == "keep_alive")?.value.value())
+}
+
+/// A number of seconds or one of Go's durations. A negative one is for ever, which to Go are some 292 years: nanoseconds in 63
+/// bits.
+pub(super) fn kept_for(value: Value<'_>) -> Option<Duration> {
     const EVER: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
-    let value = extras.iter().find(|extra| is_own(extra) && extra.name == "keep_alive")?.value.value();
     let seconds = match value.kind() {
         Kind::Number => value.float()?,
         Kind::String => duration_seconds(&value.string()?).ok()?,
