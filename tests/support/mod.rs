@@ -11,6 +11,7 @@ mod gateway;
 mod http;
 pub mod reading;
 pub mod recorded;
+pub mod saying;
 mod told;
 mod upstream;
 
