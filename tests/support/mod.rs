@@ -12,6 +12,7 @@ mod http;
 mod ollama;
 pub mod reading;
 pub mod recorded;
+pub mod saying;
 mod told;
 mod upstream;
 
