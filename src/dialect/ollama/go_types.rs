@@ -2,8 +2,7 @@
 
 use super::go_json::quoted;
 use crate::dialect::go::tool::TOOL;
-use crate::dialect::go::types::Struct;
-pub(super) use crate::dialect::go::types::{Type, check};
+pub(super) use crate::dialect::go::types::{Struct, Type, check};
 use crate::json::{Kind, Value};
 
 /// `ChatRequest` of Ollama's API.
