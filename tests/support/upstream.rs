@@ -174,6 +174,7 @@ impl Step {
 }
 
 type Script = Box<dyn Fn(&Seen) -> Step + Send + Sync>;
+type Looks = Box<dyn Fn(&Seen) -> Option<Step> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -186,6 +187,7 @@ struct State {
     tags: Option<Step>,
     show: Option<Step>,
     running: Option<Step>,
+    looks: Option<Arc<Looks>>,
 }
 
 /// A provider on a port of its own, until it is dropped.
@@ -255,6 +257,12 @@ impl Upstream {
     /// Every request that is no look at a list gets what this says.
     pub fn answers(self, script: impl Fn(&Seen) -> Step + Send + Sync + 'static) -> Upstream {
         self.state.lock().unwrap().script = Some(Arc::new(Box::new(script)));
+        self
+    }
+
+    /// Looks at lists and details get what this says; where it says nothing, what they always get.
+    pub fn looked_at(self, script: impl Fn(&Seen) -> Option<Step> + Send + Sync + 'static) -> Upstream {
+        self.state.lock().unwrap().looks = Some(Arc::new(Box::new(script)));
         self
     }
 
@@ -329,6 +337,9 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
     let mut state = state.lock().unwrap();
     state.seen.push(seen.clone());
     if is_look(seen) {
+        if let Some(step) = state.looks.as_ref().and_then(|looks| looks(seen)) {
+            return step;
+        }
         if let Some(running) = state.running.clone().filter(|_| seen.path == "/api/ps") {
             return running;
         }
