@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod apps;
+mod command;
 mod editors;
 mod providers;
+mod real_command;
 mod strict;
 #[path = "../support/mod.rs"]
 mod support;
@@ -48,4 +50,13 @@ clients!(
     apps::obsidian_copilot,
     apps::obsidian_ai_providers,
     apps::claude_code_by_ollama_launch,
+    command::list,
+    command::ps,
+    command::show_prints_details,
+    command::run_in_a_terminal,
+    command::run_with_a_prompt,
+    command::stop,
+    command::pull,
+    command::cp_and_rm,
+    command::version,
 );
