@@ -174,6 +174,9 @@ fn unload(world: &World, model: &str) -> Value {
 }
 
 pub fn pull(world: &World) {
+    if !world.is_scripted() {
+        return; // A real Ollama asks its registry, on the internet.
+    }
     for model in &world.chats {
         heartbeat(world);
         let answer =

@@ -42,7 +42,7 @@ impl Ollama<'_> {
             ("HOME", home.display().to_string()),
             ("OLLAMA_HOST", format!("127.0.0.1:{}", self.world.gateway.port)),
             ("OLLAMA_NOHISTORY", "1".to_owned()),
-            ("TERM", "xterm-256color".to_owned()),
+            ("TERM", "screen-256color".to_owned()),
             ("PATH", std::env::var("PATH").unwrap_or_default()),
         ])
     }

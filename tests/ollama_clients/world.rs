@@ -100,7 +100,7 @@ impl World {
 
     /// Sends what a client sends, with its headers; a 200 is wanted.
     pub fn ask(&self, asked: Asked) -> Answer {
-        let what = format!("{asked:?}");
+        let what = String::from_utf8_lossy(&asked.to_bytes(self.gateway.port)).into_owned();
         let answer = self.gateway.send(&asked);
         assert_eq!(answer.status, 200, "{what}: {}", answer.everything());
         assert!(answer.is_complete, "{what} was cut within {PATIENCE:?}");
