@@ -1,6 +1,8 @@
 //! The `ollama` command: what each of its commands sends, byte for byte, and what it needs of the answer. Recorded from the
 //! command of Ollama 0.33 itself; `real_command` runs that where there is one.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -63,6 +65,10 @@ pub fn ps(world: &World) {
         let body = format!(r#"{{"model":"{model}","prompt":"Hi","options":{{"num_predict":4}}}}"#);
         streamed(world, "/api/generate", &body);
     }
+    if world.is_scripted() {
+        // By another of its names it is the same model.
+        streamed(world, "/api/generate", r#"{"model":"gpt-4.1","prompt":"Hi"}"#);
+    }
     heartbeat(world);
     let body = json(world, "/api/ps", "");
     let rows = body["models"].as_array().unwrap();
@@ -72,6 +78,8 @@ pub fn ps(world: &World) {
         let expires: Timestamp = row["expires_at"].as_str().unwrap().parse().unwrap();
         assert!(expires > Timestamp::now(), "shown as Stopping...: {row}");
     }
+    let names: BTreeSet<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), rows.len(), "a model stands twice: {body}");
     if world.is_scripted() {
         let clouds: Vec<&String> = world.chats.iter().filter(|model| !model.starts_with("llama")).collect();
         assert!(clouds.iter().all(|model| rows.iter().any(|row| row["name"] == **model)), "{clouds:?}: {body}");

@@ -3,12 +3,18 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Seen, Step, reply, stream};
+use super::support::{Gate, Seen, Step, held, reply, stream};
 
 /// What every provider says when nothing else is asked.
 pub const GREETING: &str = "Hello there, gentle reader.";
 /// What it thinks before, where the question says `Ponder`.
 pub const THOUGHT: &str = "The reader wants a greeting.";
+/// What it says when it refuses a key.
+pub const DENIED: &str = "Incorrect API key provided";
+/// What it says when it is asked too often.
+pub const BUSY: &str = "Rate limit reached for this model";
+/// What it says when it can't make sense of a request.
+pub const WRONG: &str = "Unsupported value: 'temperature'";
 /// The city in the arguments of the call that it makes.
 pub const CITY: &str = "Paris";
 
@@ -36,16 +42,52 @@ fn said(body: &Value) -> Said {
 /// Plays whichever provider was asked: the path tells the dialect.
 pub fn answer(seen: &Seen) -> Step {
     let body = seen.json();
+    let step = failing(seen, &body).unwrap_or_else(|| answered(seen, &body));
+    if body.to_string().contains("Wait") { held_in_the_middle(step) } else { step }
+}
+
+/// Models that fail are called after how.
+fn failing(seen: &Seen, body: &Value) -> Option<Step> {
+    let name = format!("{} {}", seen.path, body["model"]);
+    let error = |code: u16, word: &str, message: &str| {
+        let error = json!({"message": message, "type": "error", "param": null, "code": word});
+        Some(super::support::status(code, json!({"error": error})))
+    };
+    match () {
+        () if name.contains("denied") => error(401, "invalid_api_key", DENIED),
+        () if name.contains("busy") => error(429, "rate_limit_exceeded", BUSY),
+        () if name.contains("wrong") => error(400, "odd_value", WRONG),
+        () if name.contains("cut") => {
+            let step = answered(seen, &json!({"model": "m", "stream": true}));
+            let Step::Stream { chunks, .. } = &step else { return Some(step) };
+            let half = chunks.concat().len() / 2;
+            Some(step.cut_after(half))
+        }
+        () => None,
+    }
+}
+
+/// The same stream, held after the record that holds the first half of the greeting. Nothing lets it go on.
+fn held_in_the_middle(step: Step) -> Step {
+    let Step::Stream { chunks, .. } = &step else { return step };
+    let text = String::from_utf8(chunks.concat()).unwrap();
+    let at = text.find(halves(GREETING)[0]).unwrap();
+    let end = ["\r\n\r\n", "\n\n", "\n"].iter().find_map(|mark| Some(at + text[at..].find(mark)? + mark.len()));
+    let (before, after) = text.split_at(end.unwrap());
+    held(before, &Gate::default(), after)
+}
+
+fn answered(seen: &Seen, body: &Value) -> Step {
     if seen.path.contains("mbed") {
-        return vectors(seen, &body);
+        return vectors(seen, body);
     }
     match seen.path.as_str() {
-        path if path.starts_with("/v1beta/models/") => gemini(seen, &said(&body)),
-        "/api/pull" => pulled(&body),
+        path if path.starts_with("/v1beta/models/") => gemini(seen, &said(body)),
+        "/api/pull" => pulled(body),
         "/api/copy" | "/api/delete" => super::support::text(200, "text/plain", ""),
-        "/api/chat" | "/api/generate" => ollama(seen, &body, &said(&body)),
-        path if path.ends_with("/chat/completions") => openai(seen, &said(&body)),
-        path if path.ends_with("/completions") => completion(seen, &said(&body)),
+        "/api/chat" | "/api/generate" => ollama(seen, body, &said(body)),
+        path if path.ends_with("/chat/completions") => openai(seen, &said(body)),
+        path if path.ends_with("/completions") => completion(seen, &said(body)),
         _ => super::support::status(404, json!({"error": "not played"})),
     }
 }

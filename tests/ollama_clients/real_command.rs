@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::providers::{GREETING, THOUGHT};
+use super::providers::{BUSY, DENIED, GREETING, THOUGHT, WRONG};
 use super::support::wait_for;
 use super::world::World;
 
@@ -15,6 +15,8 @@ struct Ollama<'a> {
     program: PathBuf,
     world: &'a World,
 }
+
+const CTRL_C: &str = "\u{3}";
 
 /// What a run of it printed, without the terminal's control sequences.
 struct Run {
@@ -31,7 +33,18 @@ fn ollama(world: &World) -> Option<Ollama<'_>> {
     if found.is_none() {
         eprintln!("skipped: no `ollama` on the PATH, and OLLAMA_BIN names none");
     }
-    Some(Ollama { program: found?, world })
+    let ollama = Ollama { program: found?, world };
+    // The flags and words below are those of 0.33; one that was built from source calls itself 0.0.0.
+    let told = ollama.prints(&["--version"]);
+    let version = told.rsplit_once(' ').map_or("", |(_, version)| version.trim());
+    let is_old = |version: &str| {
+        version.split('.').nth(1).and_then(|minor| minor.parse().ok()).is_some_and(|minor: u32| minor < 20)
+    };
+    if version != "0.0.0" && version.starts_with("0.") && is_old(version) {
+        eprintln!("skipped: the `ollama` command is too old: {version}");
+        return None;
+    }
+    Some(ollama)
 }
 
 impl Ollama<'_> {
@@ -88,9 +101,17 @@ impl Ollama<'_> {
             }
         });
         let mut keyboard = child.stdin.take().unwrap();
-        for (number, line) in lines.iter().enumerate() {
-            let prompts = || shown.lock().unwrap().matches(">>> ").count();
-            wait_for("a prompt", || (prompts() > number).then_some(()));
+        let mut typed = 0;
+        for line in lines {
+            let shows = |what: &str, times: usize| shown.lock().unwrap().matches(what).count() >= times;
+            // Ctrl-C is for an answer that has begun.
+            if *line == CTRL_C {
+                wait_for("half an answer", || shows("Hello", 1).then_some(()));
+                keyboard.write_all(CTRL_C.as_bytes()).unwrap();
+                continue;
+            }
+            typed += 1;
+            wait_for("a prompt", || shows(">>> ", typed).then_some(()));
             keyboard.write_all(format!("{line}\r").as_bytes()).unwrap();
         }
         wait_for("its end", || child.try_wait().unwrap());
@@ -196,6 +217,45 @@ fn a_conversation_in_a_terminal() {
         Some(3),
         "the second turn has the first before it"
     );
+}
+
+#[test]
+fn ctrl_c_ends_the_answer_up_to_the_provider() {
+    let world = World::scripted();
+    let Some(ollama) = ollama(&world) else { return };
+    for prefix in ["qwen", "google", "ollama"] {
+        let model =
+            world.chats.iter().find(|model| model.starts_with(if prefix == "ollama" { "llama" } else { prefix }));
+        let Some(screen) = ollama.in_a_terminal(&["run", model.unwrap()], &["Wait.", CTRL_C, "/bye"]) else { return };
+        assert!(!screen.contains(GREETING), "{prefix}: {screen}");
+        let (_, up) = world.upstreams.iter().find(|(name, _)| *name == prefix).unwrap();
+        wait_for("the provider to be left", || (up.left() == 1).then_some(()));
+    }
+}
+
+#[test]
+fn a_failure_is_told_in_the_providers_own_words() {
+    let world = World::scripted();
+    let Some(ollama) = ollama(&world) else { return };
+    for prefix in ["openai", "qwen", "codestral", "ollama"] {
+        for (model, words) in [("wrong", WRONG), ("busy", BUSY), ("denied", DENIED)] {
+            let run = ollama.run(&["run", &format!("{prefix}:{model}"), "Say hello."]);
+            assert!(!run.is_ok && run.stderr.contains(words), "{prefix}:{model}: {}{}", run.stdout, run.stderr);
+        }
+    }
+    let cut = ollama.run(&["run", "openrouter:cut", "Say hello."]);
+    assert!(!cut.is_ok && cut.stderr.contains("Error"), "half an answer as a whole one: {}{}", cut.stdout, cut.stderr);
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    let world = World::scripted();
+    let Some(ollama) = ollama(&world) else { return };
+    for args in [["run", "mistral:mistral-large-latest", "Hi"].as_slice(), &["show", "mistral:mistral-large-latest"]] {
+        let run = ollama.run(args);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(told.contains("MISTRAL_API_KEY"), "{args:?}: {told}");
+    }
 }
 
 #[test]
