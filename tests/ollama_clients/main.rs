@@ -5,6 +5,8 @@
 //! over all eight providers, played by scripts, and again over a real model where `REAL_MODEL_LLAMACPP` or
 //! `REAL_MODEL_OLLAMA` names the base URL of a server that has one (`make test-model` does).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+// Where the command and the real models are is told by the environment of the tests.
+#![allow(clippy::disallowed_methods)]
 
 mod apps;
 mod command;
