@@ -29,7 +29,8 @@ use crate::config::{Config, Limits};
 use crate::observe::Meter;
 pub use ask::{Ask, as_typed};
 use attempts::{Attempts, Next, Try};
-pub use body::{Body, BodyError, full};
+pub use body::{Body, BodyError, full, streamed};
+pub use forward::Errand;
 use std::sync::Arc;
 use upstream::Upstream;
 

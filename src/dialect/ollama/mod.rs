@@ -9,6 +9,7 @@ pub mod error;
 mod go_json;
 mod go_types;
 mod line;
+pub mod manage;
 pub mod models;
 pub mod name;
 pub mod request;
