@@ -51,7 +51,8 @@ pub(super) async fn running(gateway: &Gateway, headers: &HeaderMap) -> Response<
     let mut rows: Vec<Json> = bodies.flat_map(rows_of).collect();
     let catalogue = gateway.discovery.catalogue();
     let used = gateway.running.list();
-    let mut models: Vec<_> = used.iter().filter_map(|(name, until)| Some((catalogue.model(name).ok()?, *until))).collect();
+    let mut models: Vec<_> =
+        used.iter().filter_map(|(name, until)| Some((catalogue.model(name).ok()?, *until))).collect();
     // Asked for under several names it is one model, and stays as long as under the one that keeps it longest.
     let mut names = HashSet::new();
     models.retain(|(model, _)| names.insert(model.name.clone()));
