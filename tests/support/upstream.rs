@@ -240,6 +240,12 @@ impl Upstream {
         self.state.lock().unwrap().running = Some(step);
     }
 
+    /// Looks at lists and details get what this says; where it says nothing, what they always get.
+    pub fn looked_at(self, script: impl Fn(&Seen) -> Option<Step> + Send + Sync + 'static) -> Upstream {
+        self.state.lock().unwrap().looks = Some(Arc::new(Box::new(script)));
+        self
+    }
+
     /// Every question from now on, and every look at a model's details, gets this.
     pub fn now_answers(&self, step: Step) {
         let mut state = self.state.lock().unwrap();
@@ -257,12 +263,6 @@ impl Upstream {
     /// Every request that is no look at a list gets what this says.
     pub fn answers(self, script: impl Fn(&Seen) -> Step + Send + Sync + 'static) -> Upstream {
         self.state.lock().unwrap().script = Some(Arc::new(Box::new(script)));
-        self
-    }
-
-    /// Looks at lists and details get what this says; where it says nothing, what they always get.
-    pub fn looked_at(self, script: impl Fn(&Seen) -> Option<Step> + Send + Sync + 'static) -> Upstream {
-        self.state.lock().unwrap().looks = Some(Arc::new(Box::new(script)));
         self
     }
 
@@ -343,9 +343,6 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
     let mut state = state.lock().unwrap();
     state.seen.push(seen.clone());
     if is_look(seen) {
-        if let Some(step) = state.looks.as_ref().and_then(|looks| looks(seen)) {
-            return step;
-        }
         if let Some(running) = state.running.clone().filter(|_| seen.path == "/api/ps") {
             return running;
         }
@@ -354,6 +351,9 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
         }
         if let Some(tags) = state.tags.clone().filter(|_| seen.path == "/api/tags") {
             return tags;
+        }
+        if let Some(step) = state.looks.as_ref().and_then(|looks| looks(seen)) {
+            return step;
         }
         return state.list.clone().unwrap_or_else(|| list(seen, &state.models));
     }
