@@ -21,16 +21,17 @@ build: ## the release binary: target/release/polyllama
 
 test: test-rust test-clients test-model ## all tests; what they need they install into .local
 
-test-rust: ## unit tests and stories over real sockets
+test-rust: ## unit tests and stories over real sockets; with the `ollama` command where it is on the PATH or OLLAMA_BIN names it
 	cargo test --no-fail-fast
 
-test-clients: ## the official Ollama and OpenAI clients, Python and Node, against the running binary
+test-clients: ## the official Ollama and OpenAI clients, Python and Node, and LangChain, against the running binary
 	cargo test --no-run --quiet
 	$(PYTHON) tests/clients/run.py $(TARGET)/debug/polyllama
 
-test-model: ## a real llama.cpp server with a small model behind the gateway
+test-model: ## a small real model behind the gateway: in llama.cpp's server, and in Ollama's where there is one
 	cargo test --no-run --quiet
 	$(PYTHON) tests/local_model/test_local_model.py $(TARGET)/debug/polyllama
+	$(PYTHON) tests/local_model/test_real_ollama.py $(TARGET)/debug/polyllama
 
 bench: ## what the hot path costs, as ratios to a baseline of the same run
 	cargo bench --bench paths

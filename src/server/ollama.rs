@@ -1,5 +1,6 @@
 //! Ollama's lists and details. Models of an Ollama server are described by that server, all others from what is known.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,7 +44,11 @@ pub(super) async fn running(gateway: &Gateway, headers: &HeaderMap) -> Response<
     let mut rows = loaded(gateway, headers).await;
     let catalogue = gateway.discovery.catalogue();
     let used = gateway.running.list();
-    let models: Vec<_> = used.iter().filter_map(|(name, until)| Some((catalogue.model(name).ok()?, *until))).collect();
+    let mut models: Vec<_> =
+        used.iter().filter_map(|(name, until)| Some((catalogue.model(name).ok()?, *until))).collect();
+    // Asked for under several names it is one model, and stays as long as under the one that keeps it longest.
+    let mut names = HashSet::new();
+    models.retain(|(model, _)| names.insert(model.name.clone()));
     let shown: Vec<ollama::models::Running<'_>> =
         models.iter().map(|(model, expires_at)| ollama::models::Running { model, expires_at: *expires_at }).collect();
     rows.extend(rows_of(Bytes::from(ollama::models::write_ps(&shown))));

@@ -8,6 +8,7 @@ streamed, and Ollama's face the same text.
 """
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -118,6 +119,10 @@ class LocalModel(unittest.TestCase):
         lines = [json.loads(line) for line in post(self.base + "/api/generate", asked).splitlines()]
         self.assertEqual("".join(line["response"] for line in lines), whole["response"])
         self.assertGreater(len(whole["response"]), 10)
+
+    def test_every_ollama_client(self):
+        command = ["cargo", "test", "--quiet", "--test", "ollama_clients", "with_a_real_model", "--", "--test-threads=2"]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "REAL_MODEL_LLAMACPP": self.direct}, check=True)
 
 
 def end(process: subprocess.Popen) -> None:

@@ -174,6 +174,7 @@ impl Step {
 }
 
 type Script = Box<dyn Fn(&Seen) -> Step + Send + Sync>;
+type Looks = Box<dyn Fn(&Seen) -> Option<Step> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -188,6 +189,7 @@ struct State {
     tags: Option<Step>,
     show: Option<Step>,
     running: Option<Step>,
+    looks: Option<Arc<Looks>>,
 }
 
 /// A provider on a port of its own, until it is dropped.
@@ -238,6 +240,12 @@ impl Upstream {
     /// `/api/ps` alone is answered so from now on.
     pub fn now_running(&self, step: Step) {
         self.state.lock().unwrap().running = Some(step);
+    }
+
+    /// Looks at lists and details get what this says; where it says nothing, what they always get.
+    pub fn looked_at(self, script: impl Fn(&Seen) -> Option<Step> + Send + Sync + 'static) -> Upstream {
+        self.state.lock().unwrap().looks = Some(Arc::new(Box::new(script)));
+        self
     }
 
     /// Every question from now on, and every look at a model's details, gets this.
@@ -355,6 +363,9 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
         }
         if let Some(tags) = state.tags.clone().filter(|_| seen.path == "/api/tags") {
             return tags;
+        }
+        if let Some(step) = state.looks.as_ref().and_then(|looks| looks(seen)) {
+            return step;
         }
         return state.list.clone().unwrap_or_else(|| list(seen, &state.models));
     }

@@ -7,8 +7,24 @@ import OpenAI from 'openai'
 const base = process.env.POLYLLAMA_URL
 const ollama = new Ollama({ host: base })
 const openai = new OpenAI({ baseURL: `${base}/v1`, apiKey: 'unused', maxRetries: 0 })
-const models = ['openai:gpt-4o', 'google:gemini-2.5-flash', 'llama3.2']
-const listed = ['google:gemini-2.5-flash', 'llama3.2:latest', 'openai:gpt-4o']
+// One to chat with from each provider, and which of its models sees where that one doesn't.
+const models = [
+  'openai:gpt-4o',
+  'google:gemini-2.5-flash',
+  'llama3.2',
+  'openrouter:anthropic/claude-sonnet-4.5',
+  'akash:deepseek-ai/DeepSeek-V3.1',
+  'cohere:command-a-03-2025',
+  'codestral:codestral-latest',
+  'qwen:qwen3-vl-plus',
+]
+const seeing = {
+  'akash:deepseek-ai/DeepSeek-V3.1': 'akash:meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8',
+  'cohere:command-a-03-2025': 'cohere:command-a-vision-07-2025',
+  'codestral:codestral-latest': null,
+}
+const listed = models.map((model) => (model === 'llama3.2' ? 'llama3.2:latest' : model))
+const broken = ['openai', 'google', 'ollama', 'openrouter', 'akash', 'cohere', 'codestral', 'qwen']
 const hello = 'Hello from the model'
 const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 const seen = `An image of ${Buffer.from(pixel, 'base64').length} bytes`
@@ -68,8 +84,9 @@ for (const model of models) {
   })
 
   test(`ollama image and structure, ${model}`, async () => {
+    const eyes = seeing[model] === undefined ? model : seeing[model]
     const asked = [{ role: 'user', content: 'What is it?', images: [pixel] }]
-    assert.equal((await ollama.chat({ model, messages: asked })).message.content, seen)
+    if (eyes) assert.equal((await ollama.chat({ model: eyes, messages: asked })).message.content, seen)
     const formed = await ollama.chat({ model, messages, format: schema })
     assert.deepEqual(JSON.parse(formed.message.content), { city: 'Paris', degrees: 20 })
   })
@@ -111,8 +128,11 @@ for (const model of models) {
       { type: 'text', text: 'What is it?' },
       { type: 'image_url', image_url: { url: `data:image/png;base64,${pixel}` } },
     ]
-    const answer = await openai.chat.completions.create({ model, messages: [{ role: 'user', content }] })
-    assert.equal(answer.choices[0].message.content, seen)
+    const eyes = seeing[model] === undefined ? model : seeing[model]
+    if (eyes) {
+      const answer = await openai.chat.completions.create({ model: eyes, messages: [{ role: 'user', content }] })
+      assert.equal(answer.choices[0].message.content, seen)
+    }
     const response_format = { type: 'json_schema', json_schema: { name: 'weather', strict: true, schema } }
     const formed = await openai.chat.completions.create({ model, messages, response_format })
     assert.equal(JSON.parse(formed.choices[0].message.content).degrees, 20)
@@ -120,9 +140,12 @@ for (const model of models) {
 }
 
 test('lists', async () => {
-  assert.deepEqual((await ollama.list()).models.map((row) => row.model).sort(), listed)
-  for (const model of listed) assert.ok((await ollama.show({ model })).capabilities.includes('completion'))
-  assert.deepEqual((await all(openai.models.list())).map((row) => row.id).sort(), listed)
+  const rows = (await ollama.list()).models
+  const ids = (await all(openai.models.list())).map((row) => row.id)
+  for (const model of listed) {
+    assert.ok(rows.some((row) => row.model === model) && ids.includes(model), model)
+    assert.ok((await ollama.show({ model })).capabilities.includes('completion'), model)
+  }
   assert.equal((await openai.models.retrieve('openai:gpt-4o')).id, 'openai:gpt-4o')
 })
 
@@ -130,7 +153,7 @@ test('errors', async () => {
   const unknown = { model: 'nobody-knows-me', messages }
   await assert.rejects(ollama.chat(unknown), { status_code: 404, message: /nobody-knows-me/ })
   await assert.rejects(openai.chat.completions.create(unknown), { status: 404, code: 'model_not_found' })
-  for (const model of ['openai:broken', 'google:broken', 'ollama:broken']) {
+  for (const model of broken.map((prefix) => `${prefix}:broken`)) {
     for (const stream of [false, true]) {
       const asked = { model, messages, stream }
       await assert.rejects(ollama.chat(asked), { status_code: 400, message: /the model is broken/ })
