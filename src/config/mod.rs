@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod file;
 mod layers;
+mod models;
 mod providers;
 mod settings;
 mod value;

@@ -54,7 +54,7 @@ pub(super) fn is_asked(ask: &mut Ask, way: Way<'_>, provider: &Provider) -> bool
 pub(super) async fn answer(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
     let target = &context.attempt.target;
     let mut request = ask.embed()?.clone();
-    target.model.clone_into(&mut request.model);
+    ask.name_at(target).clone_into(&mut request.model);
     let max = target.provider.embed_batch_max.unwrap_or(usize::MAX).max(1);
     let mut done = ask.progress.take().filter(|past| past.is_of(target)).unwrap_or_else(|| Progress::new(target));
     let mut told = HeaderMap::new();

@@ -69,9 +69,10 @@ async fn send(
     };
     match way {
         Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
+            ask.embed()?;
             let wire = face.dialect.wire(Operation::Embed);
             let context = Context { relay, attempt, wire, meter, turn };
-            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask.wire))
+            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask))
         }
         Way::Pass(face) => {
             let context = Context { relay, attempt, wire: ask.wire, meter, turn };
@@ -92,7 +93,7 @@ async fn send(
             loop {
                 let answered = translate(&context, ask, face, fit.fitted(&body)).await;
                 if let Some(answered) = fit.settled(answered).await {
-                    return answered.map_err(|failure| in_words(failure, wire, ask.wire));
+                    return answered.map_err(|failure| in_words(failure, wire, ask));
                 }
             }
         }
@@ -228,14 +229,14 @@ pub(super) fn failure_of(events: &[Event]) -> Option<&Failure> {
     })
 }
 
-/// A body in another dialect than the client's can't be handed on; its words are kept. Clients act on their own dialect's code
-/// for a prompt that is too long.
-fn in_words(mut failure: Failure, wire: Wire, client: Wire) -> Failure {
-    if wire.dialect() != client.dialect() {
-        failure.told = None;
-        if failure.class == Class::ContextTooLong {
-            (failure.code, failure.kind) = (None, None);
-        }
+/// A body in another dialect than the client's can't be handed on as it is; its words are kept. Clients act on their own dialect's
+/// code for a prompt that is too long.
+fn in_words(mut failure: Failure, wire: Wire, ask: &Ask) -> Failure {
+    if failure.class == Class::ContextTooLong && wire.dialect() != ask.wire.dialect() {
+        (failure.told, failure.code, failure.kind) = (None, None, None);
+        return failure;
     }
+    let status = failure.status;
+    failure.told = failure.told.and_then(|told| wire.dialect().hand_on(told, status, ask.wire.dialect(), ask.accent));
     failure
 }

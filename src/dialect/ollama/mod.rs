@@ -7,16 +7,18 @@ pub mod answer;
 pub mod context;
 pub mod embed;
 pub mod error;
-mod go_json;
 mod go_types;
 mod line;
 pub mod manage;
 pub mod models;
 pub mod name;
+mod options;
 pub mod request;
 pub mod stream;
 mod upstream;
 pub mod window;
+
+use super::go::json as go_json;
 
 #[cfg(test)]
 mod golden;

@@ -68,6 +68,11 @@ pub fn unknown_to_embed(asked: &str, failure: Failure) -> Failure {
     told
 }
 
+/// What Ollama says when thoughts are asked of a model that has none; the name as typed.
+pub fn cannot_think(asked: &str) -> Failure {
+    Failure::bad_request(format!("{} does not support thinking", quoted(asked))).with_param("think")
+}
+
 /// The name with its tag and without a scheme; `None` when Ollama would not take it.
 fn full_name(name: &str) -> Option<String> {
     let name = name.split_once("://").map_or(name, |(_, rest)| rest);

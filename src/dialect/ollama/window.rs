@@ -1,10 +1,12 @@
 //! The members of Ollama's bodies that are about contexts: read from requests and from what a server tells of its models,
 //! spliced into requests (measured on Ollama 0.33, 2026-08).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::context::Facts;
-use super::request::is_zero_duration;
+use super::request::{extra, keep_alive};
 use crate::chat::Estimate;
 use crate::json::splice::{self, Edit, Member};
 use crate::json::{Json, Kind, Value};
@@ -32,12 +34,13 @@ impl Wishes {
         let options = member("options");
         let option = |key: &str| options.as_ref().and_then(|json| json.value().get(key)).and_then(size);
         let length = |list: Json| Estimate::exactly(list.value().items().count() as u64);
+        let kept = member("keep_alive");
         let template = member("template").and_then(|json| json.value().string().map(|text| Estimate::of_text(&text)));
         Wishes {
             context: option("num_ctx"),
             output: option("num_predict"),
             truncate: member("truncate").and_then(|json| json.value().bool()),
-            unloads: member("keep_alive").is_some_and(|json| is_zero_duration(json.value())),
+            unloads: kept.is_some_and(|json| keep_alive(&[extra("keep_alive", json.value())]) == Some(Duration::ZERO)),
             beside: member("context").map(length).unwrap_or_default().and(template.unwrap_or_default()),
         }
     }
