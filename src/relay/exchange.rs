@@ -229,13 +229,9 @@ pub(super) fn failure_of(events: &[Event]) -> Option<&Failure> {
     })
 }
 
-/// A body in another dialect than the client's can't be handed on as it is; its words are kept. Clients act on their own
-/// dialect's code for a prompt that is too long.
+/// A body in another dialect than the client's can't be handed on as it is; its words are kept.
 fn in_words(mut failure: Failure, wire: Wire, ask: &Ask) -> Failure {
     let status = failure.status;
     failure.told = failure.told.and_then(|told| wire.dialect().hand_on(told, status, ask.wire.dialect(), ask.accent));
-    if wire.dialect() != ask.wire.dialect() && failure.class == Class::ContextTooLong {
-        (failure.code, failure.kind) = (None, None);
-    }
     failure
 }

@@ -37,6 +37,7 @@ pub(super) struct Fit<'a> {
     plan: Option<Plan>,
     /// The client's own context, and its prompt where that can be held against what the model counts.
     own: Option<(u64, Option<Estimate>)>,
+    client: Wire,
     stays_loaded: bool,
 }
 
@@ -63,7 +64,7 @@ impl<'a> Fit<'a> {
     /// For a conversation or a completion. `body`: the request in the server's wire.
     pub(super) async fn of(context: &'a Context<'a>, ask: &mut Ask, body: &Bytes) -> Result<Fit<'a>, Failure> {
         let prompt = if is_fitted(context) { Prompt::of(ask) } else { None };
-        Fit::planned(context, prompt, body).await
+        Fit::planned(context, ask.wire, prompt, body).await
     }
 
     /// For texts to embed, each of which must fit.
@@ -74,11 +75,16 @@ impl<'a> Fit<'a> {
         body: &Bytes,
     ) -> Result<Fit<'a>, Failure> {
         let prompt = is_fitted(context).then(|| Prompt::of_texts(client, inputs));
-        Fit::planned(context, prompt, body).await
+        Fit::planned(context, client, prompt, body).await
     }
 
-    async fn planned(context: &'a Context<'a>, prompt: Option<Prompt>, body: &Bytes) -> Result<Fit<'a>, Failure> {
-        let mut fit = Fit { context, plan: None, own: None, stays_loaded: true };
+    async fn planned(
+        context: &'a Context<'a>,
+        client: Wire,
+        prompt: Option<Prompt>,
+        body: &Bytes,
+    ) -> Result<Fit<'a>, Failure> {
+        let mut fit = Fit { context, plan: None, own: None, client, stays_loaded: true };
         if !is_fitted(context) {
             return Ok(fit);
         }
@@ -156,8 +162,18 @@ impl<'a> Fit<'a> {
                 Some(Ok(answer))
             }
             Err(failure) if self.grows(&failure).await => None,
-            Err(failure) => Some(Err(failure)),
+            Err(failure) => Some(Err(self.in_client_words(failure))),
         }
+    }
+
+    /// A refusal that we asked for has the form by which the client's dialect knows a prompt that is too long.
+    fn in_client_words(&self, mut failure: Failure) -> Failure {
+        let is_asked_for = self.plan.as_ref().is_some_and(|plan| plan.is_whole);
+        let is_other = self.client.dialect() != self.context.wire.dialect();
+        if failure.class == Class::ContextTooLong && is_asked_for && is_other {
+            (failure.told, failure.code, failure.kind) = (None, None, None);
+        }
+        failure
     }
 
     fn answered(&self) {
