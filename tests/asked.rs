@@ -392,8 +392,11 @@ fn translated(gateway: &Gateway, up: &Upstream, other: &Other) {
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Ollama takes pictures in base64 and nothing else: other content must be refused, not dropped.
+/// Ollama takes pictures in base64 and nothing else, and answers once: what is more must be refused, not dropped.
 fn is_beyond_ollama(body: &Value) -> bool {
+    if body["n"].as_u64().is_some_and(|count| count > 1) {
+        return true;
+    }
     let contents = body["messages"].as_array().into_iter().flatten().filter_map(|m| m["content"].as_array());
     contents.flatten().any(|part| {
         let is_picture = part["type"] == "image_url" && !medium(part).is_some_and(|found| found.starts_with("http"));

@@ -71,6 +71,7 @@ fn a_request_goes_to_the_server_that_it_is_about() {
             (json!({"model": "ollama2:x", "from": "ollama2:there"}), json!({"model": "x", "from": "there:latest"})),
             &second,
         ),
+        ("/api/create", stays(json!({"model": "x", "from": "there", "remote_host": "http://far"})), &first),
         // What can't be read is refused by a server.
         ("/api/pull", stays(json!({"model": 5})), &first),
     ];
@@ -101,16 +102,36 @@ fn the_first_server_that_answers_stands_in_for_one_that_is_away() {
     assert_eq!(last(&there), (1, json!({"model": "new"})));
 }
 
+/// What another tool did a moment ago, past the gateway, counts.
+#[test]
+fn lists_are_looked_at_anew_before_a_model_is_managed() {
+    let (first, second) = (upstream().then(done()), upstream().then(done()));
+    let gw = two_servers(&first, &second);
+    assert!(names_in_tags(&gw).is_empty());
+    second.now_lists(&["new:latest"]);
+    assert_eq!(gw.post("/api/copy", &json!({"source": "new", "destination": "x"})).status, 200);
+    assert_eq!((last(&first).0, last(&second).0), (0, 1));
+    first.now_lists_with(close());
+    assert_eq!(gw.post("/api/pull", &json!({"model": "other"})).status, 200);
+    assert_eq!((last(&first).0, last(&second).0), (0, 2), "the first went away");
+}
+
 #[test]
 fn a_model_is_deleted_wherever_it_is() {
-    let first = upstream().models(&["both:latest"]).then(done());
-    let second = upstream().models(&["both:latest", "other:latest"]).then(done());
+    let gate = Gate::default();
+    let first = upstream().models(&["both:latest"]).then(held(" ", &gate, " "));
+    let second = upstream().models(&["both:latest", "other:latest"]).then(held(" ", &gate, " "));
     let gw = two_servers(&first, &second);
     assert_eq!(names_in_tags(&gw), ["both:latest", "other:latest"]);
-    first.now_lists(&[]);
-    second.now_lists(&["other:latest"]);
-    assert_eq!(delete(&gw, &json!({"name": "both"})).status, 200);
-    assert_eq!((last(&first).0, last(&second).0), (1, 1));
+    std::thread::scope(|scope| {
+        let deleted = scope.spawn(|| delete(&gw, &json!({"name": "both"})).status);
+        wait_for("both servers to be told", || (last(&second).0 == 1).then_some(()));
+        first.now_lists(&[]);
+        second.now_lists(&["other:latest"]);
+        gate.open();
+        assert_eq!(deleted.join().unwrap(), 200);
+    });
+    assert_eq!(last(&first), (1, json!({"name": "both"})));
     assert_eq!(names_in_tags(&gw), ["other:latest"]);
 }
 
@@ -521,6 +542,21 @@ fn an_answer_before_the_end_of_a_file_reaches_its_client() {
         let answer = read_answer(&mut BufReader::new(socket), false).unwrap();
         assert_eq!(answer.status, 200);
         assert!(store.bytes.load(Ordering::Relaxed) < size, "the server did not have to read it all");
+    }
+}
+
+#[test]
+fn a_refusal_of_a_file_reaches_its_client_too() {
+    let gw = gateway().start();
+    for (path, status) in [("/api/blobs/xyz".to_owned(), 400), (digest_path(), 502)] {
+        let mut socket = gw.connect();
+        let size = 16 * MIB;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n");
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(&vec![7; usize::try_from(size).unwrap()]).unwrap();
+        let answer = read_answer(&mut BufReader::new(socket), false).unwrap();
+        assert_eq!(answer.status, status, "{}", answer.everything());
+        assert!(answer.json()["error"].is_string());
     }
 }
 

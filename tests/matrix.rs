@@ -481,7 +481,8 @@ fn an_image_reaches_every_provider() {
             let seen = up.last();
             let body = seen.json();
             let got = match seen.path.as_str() {
-                "/api/chat" => body["messages"][0]["images"][0].clone(),
+                // Behind its text, or in a message of its own.
+                "/api/chat" => body["messages"].as_array().unwrap().last().unwrap()["images"][0].clone(),
                 path if path.contains(":generateContent") => {
                     let parts = body["contents"][0]["parts"].as_array().unwrap().clone();
                     let data = |part: &Value| part["inlineData"]["data"].as_str().map(Value::from);

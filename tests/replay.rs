@@ -5,6 +5,8 @@
 //! checkout this skips, and says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "replay/face.rs"]
+mod face;
 mod support;
 
 use std::collections::BTreeMap;
@@ -15,9 +17,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use support::{Answer, Asked, Gateway, Setup, Step, Upstream, gateway, recorded, reply, status, stream, upstream};
 
-/// Of OpenAI's and Anthropic's faces, what is replayed here; of Ollama's own, everything.
-const OTHER_FACES: [&str; 1] = ["/v1/embeddings"];
-
 /// A recorded exchange.
 struct Case {
     name: String,
@@ -26,15 +25,19 @@ struct Case {
     note: String,
 }
 
+/// Those of Ollama's own routes.
 fn cases() -> Vec<Case> {
+    all_cases().into_iter().filter(|case| !case.path().starts_with("/v1/")).collect()
+}
+
+fn all_cases() -> Vec<Case> {
     let all = recorded::exchanges("golden/ollama").into_iter().map(|(name, exchange)| Case {
         name,
         request: exchange["request"].clone(),
         response: exchange["response"].clone(),
         note: exchange["note"].as_str().unwrap_or_default().to_owned(),
     });
-    let is_native = |case: &Case| !case.path().starts_with("/v1/") || case.name.starts_with("path-");
-    all.filter(|case| is_native(case) || OTHER_FACES.contains(&case.path())).collect()
+    all.collect()
 }
 
 impl Case {

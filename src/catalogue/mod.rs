@@ -5,6 +5,7 @@
 mod alias;
 #[cfg(test)]
 mod alias_tests;
+mod facts;
 mod name;
 mod rows;
 mod suggest;
@@ -18,6 +19,7 @@ use crate::chat::{Class, Failure};
 use crate::model::Model;
 use crate::provider::{Provider, Providers};
 use alias::{Aliases, Listed};
+pub use facts::Said;
 use rows::Row;
 
 /// What Ollama's clients append to a name that has no tag.
@@ -54,6 +56,8 @@ pub struct Options {
     pub generated_aliases: bool,
     /// Show aliases in lists.
     pub list_aliases: bool,
+    /// What the operator says of models; of two that say something of the same, the later one counts.
+    pub said: Vec<Said>,
     /// All prefixes of known providers that are off, with the variable that would switch them on.
     pub off: Vec<(String, Vec<String>)>,
 }
@@ -63,6 +67,8 @@ pub struct Options {
 pub struct Catalogue {
     /// In the order of look-up.
     providers: Vec<Arc<Provider>>,
+    /// What the operator says of models.
+    said: Vec<Said>,
     /// Prefix in lower case → place in `providers`.
     prefixes: HashMap<String, usize>,
     /// Listed models, then alias rows where wanted.
@@ -97,9 +103,10 @@ impl Catalogue {
     /// an empty one.
     pub fn new(providers: &Providers, lists: &HashMap<String, Vec<Model>>, options: &Options) -> Catalogue {
         let providers = rows::in_order(providers);
-        let rows = rows::rows(&providers, lists);
+        let rows = rows::rows(&providers, lists, &options.said);
         let is_on = |one: &Arc<Provider>| !one.is_optional || lists.contains_key(&one.prefix);
         let mut catalogue = Catalogue {
+            said: options.said.clone(),
             prefixes: prefixes(&providers),
             listed: listed(&providers, &rows),
             configured: options.aliases.iter().map(|(name, to)| (name.trim().to_lowercase(), to.clone())).collect(),
@@ -156,12 +163,15 @@ impl Catalogue {
 
     /// What is known of the model that a name means; a bare row for one that no list has.
     pub fn model(&self, name: &str) -> Result<Arc<Model>, Failure> {
+        if let Some(row) = self.alias_row(name.trim()) {
+            return Ok(Arc::clone(row));
+        }
         let route = self.look_up(name)?;
         let Some(target) = route.targets.first() else { return Err(self.unknown(name)) };
         let known = self.entries(&target.model).find(|entry| self.is_target(entry, target));
         Ok(match known.and_then(|entry| self.models.get(entry.row)) {
             Some(model) => Arc::clone(model),
-            None => Arc::new(bare_row(name.trim(), target)),
+            None => Arc::new(self.bare_row(name.trim(), target)),
         })
     }
 
@@ -222,6 +232,13 @@ impl Catalogue {
             })
             .collect();
         self.models.extend(rows);
+    }
+
+    /// An alias that is listed has a row of its own: clients that show its name must be able to tell it from its model.
+    fn alias_row(&self, asked: &str) -> Option<&Arc<Model>> {
+        let rows = self.models.get(self.targets.len()..)?;
+        let is_asked = |name: &str| without_latest(name).eq_ignore_ascii_case(without_latest(asked));
+        rows.iter().find(|row| is_asked(&row.name))
     }
 
     /// Does somebody list a model of this name, with or without the tag `latest`?
@@ -350,6 +367,12 @@ impl Catalogue {
         is_name.then(|| Route { targets: vec![target()] })
     }
 
+    /// A row for a model that no list has.
+    fn bare_row(&self, name: &str, target: &Target) -> Model {
+        let model = Model { id: target.model.clone(), ..Model::default() };
+        Model { name: name.to_owned(), ..rows::described(model, &target.provider, &self.said) }
+    }
+
     fn is_target(&self, entry: &Entry, target: &Target) -> bool {
         let provider = self.providers.get(entry.provider);
         entry.id == target.model && provider.is_some_and(|provider| Arc::ptr_eq(provider, &target.provider))
@@ -440,12 +463,6 @@ fn listed(providers: &[Arc<Provider>], rows: &[Row]) -> HashMap<String, Vec<Entr
         entries.sort_by_key(|entry| entry.provider);
     }
     listed
-}
-
-/// A row for a model that no list has: nothing is known of it.
-fn bare_row(name: &str, target: &Target) -> Model {
-    let model = Model { id: target.model.clone(), ..Model::default() };
-    Model { name: name.to_owned(), ..rows::described(model, &target.provider) }
 }
 
 fn day(time: jiff::Timestamp) -> Option<name::Date> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Target, name};
+use super::Target;
+use super::facts::{self, Said};
 use crate::model::Model;
-use crate::provider::{Provider, Providers};
+use crate::provider::{Provider, Providers, list};
 
 /// A row and where it can be had.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(super) fn in_order(providers: &Providers) -> Vec<Arc<Provider>> {
 }
 
 /// The rows, in the order of the providers and, of each, as it lists them.
-pub(super) fn rows(providers: &[Arc<Provider>], lists: &HashMap<String, Vec<Model>>) -> Vec<Row> {
+pub(super) fn rows(providers: &[Arc<Provider>], lists: &HashMap<String, Vec<Model>>, said: &[Said]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut local: HashMap<String, usize> = HashMap::new();
     for provider in providers {
@@ -38,7 +39,7 @@ pub(super) fn rows(providers: &[Arc<Provider>], lists: &HashMap<String, Vec<Mode
             if provider.is_local {
                 local.insert(model.id.clone(), rows.len());
             }
-            rows.push(Row { model: described(model, provider), targets: vec![target] });
+            rows.push(Row { model: described(model, provider, said), targets: vec![target] });
         }
     }
     rows
@@ -46,7 +47,7 @@ pub(super) fn rows(providers: &[Arc<Provider>], lists: &HashMap<String, Vec<Mode
 
 /// What a provider lists, or else the models that its entry names; each once.
 fn listed(provider: &Provider, lists: &HashMap<String, Vec<Model>>) -> Vec<Model> {
-    let fixed = || provider.static_models.iter().map(|id| Model { id: id.clone(), ..Model::default() }).collect();
+    let fixed = || provider.static_models.iter().map(|id| list::by_id(id)).collect();
     let models = lists.get(&provider.prefix).filter(|list| !list.is_empty()).cloned().unwrap_or_else(fixed);
     let mut seen = HashSet::new();
     models
@@ -56,15 +57,15 @@ fn listed(provider: &Provider, lists: &HashMap<String, Vec<Model>>) -> Vec<Model
 }
 
 /// A row with all that doesn't come from the list itself.
-pub(super) fn described(mut model: Model, provider: &Provider) -> Model {
+pub(super) fn described(mut model: Model, provider: &Provider, said: &[Said]) -> Model {
     model.provider.clone_from(&provider.prefix);
     model.is_local = provider.is_local;
     model.name = if provider.is_local { model.id.clone() } else { format!("{}:{}", provider.prefix, model.id) };
     if !provider.is_local {
         model.remote = Some((model.id.clone(), host(provider)));
-        // A server of its own tells the family, or knows none.
-        model.family = model.family.or_else(|| name::parse(&model.id).map(|name| name.family));
+        model.own_row = None;
     }
+    facts::complete(&mut model, provider, said);
     model.digest = model.digest.or_else(|| Some(digest(&model.name)));
     model
 }

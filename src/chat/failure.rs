@@ -146,6 +146,11 @@ impl Failure {
         Failure::new(Class::BadRequest, message)
     }
 
+    /// The model can't fill a gap, in the words that Ollama's clients look for.
+    pub fn cannot_insert(model: &str) -> Failure {
+        Failure::bad_request(format!("{model} does not support insert")).with_param("suffix")
+    }
+
     /// The same with another status.
     pub fn with_status(mut self, status: u16) -> Failure {
         self.status = status;

@@ -7,13 +7,18 @@
 
 mod answer;
 mod embed;
+mod estimate;
 mod failure;
 pub mod opaque;
 mod request;
+mod think;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
 pub use embed::{EmbedRequest, Embedded, Encoding, Input, Vector, unit};
+pub use estimate::Estimate;
 pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
-    Effort, Extra, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
+    Effort, Extra, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool,
+    ToolChoice,
 };
+pub use think::Thoughts;

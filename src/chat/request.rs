@@ -1,5 +1,6 @@
 //! What a client asks for.
 
+use super::Failure;
 use crate::json::{Json, Text};
 
 /// A conversation to go on with, or a prompt to complete.
@@ -301,4 +302,37 @@ pub struct Extra {
     pub name: String,
     /// Its value.
     pub value: Json,
+    /// What is lost where it can't be said.
+    pub loss: Loss,
+}
+
+/// What is lost when an [`Extra`] stays behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing that another provider would do otherwise: how a model is loaded, say.
+    Nothing,
+    /// A wish, which is counted.
+    Parameter,
+    /// Something that was said: the request can't be asked without it.
+    Content,
+}
+
+impl Extra {
+    /// A parameter.
+    pub fn new(dialect: &'static str, name: impl Into<String>, value: Json) -> Extra {
+        Extra { dialect, name: name.into(), value, loss: Loss::Parameter }
+    }
+
+    /// Its name, where it has to be counted when it stays behind. Content can't stay behind.
+    pub fn left_out(&self) -> Result<Option<&str>, Failure> {
+        match self.loss {
+            Loss::Nothing => Ok(None),
+            Loss::Parameter => Ok(Some(&self.name)),
+            Loss::Content => {
+                let message =
+                    format!("'{}' means nothing to this model's provider, and says too much to be left out", self.name);
+                Err(Failure::bad_request(message).with_param(self.name.clone()))
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ pub mod check;
 mod config;
 mod help;
 mod key_files;
+mod model;
 pub mod models;
 mod serve;
 mod setup;
@@ -50,7 +51,7 @@ struct Shared {
 enum Command {
     /// Serve (what polyllama does without a command)
     Serve,
-    /// Ask every provider for its models and print them
+    /// Ask every provider for its models and print them, or all that is known of one
     Models(models::Options),
     /// Ask every provider with every key, and print what works and why not; exits 1 if something is broken
     Check,
@@ -65,6 +66,8 @@ enum Command {
     },
     /// Print the manual page, in roff
     Man,
+    /// Print the notices of others' work that polyllama holds
+    Notices,
 }
 
 /// What discovery learned of a provider.
@@ -96,6 +99,9 @@ pub struct CheckRow {
 /// The exit code of a wrong command line or configuration; clap uses the same.
 const USAGE: u8 = 2;
 
+/// What the licences of others' work ask to be handed on.
+const NOTICES: &str = include_str!("../../THIRD-PARTY.md");
+
 /// Runs the program: the command line is read, the configuration is loaded, the command is called.
 pub fn main() -> ExitCode {
     let matches = help::command().get_matches();
@@ -106,6 +112,7 @@ pub fn main() -> ExitCode {
     // These need no configuration, and work where it is wrong.
     match cli.command {
         Some(Command::Config(config::Options { example: true })) => return out(config::EXAMPLE, true),
+        Some(Command::Notices) => return out(NOTICES, true),
         Some(Command::Completions { shell }) => return out(&help::completions(shell), true),
         Some(Command::Man) => {
             return help::man().map_or_else(|error| fail(&error.to_string(), 1), |page| out(&page, true));
@@ -147,6 +154,7 @@ fn run(command: Command, config: Config, flags: Flags) -> ExitCode {
             setup::run(&config, &Environment::of_process(), &options).map(|text| out(&text, true))
         }
         Command::Completions { shell } => Ok(out(&help::completions(shell), true)),
+        Command::Notices => Ok(out(NOTICES, true)),
         Command::Man => help::man().map(|page| out(&page, true)).map_err(Into::into),
     };
     done.unwrap_or_else(|error| fail(&format!("{error:#}"), 1))

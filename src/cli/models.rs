@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ProviderState;
 use super::table::table;
+use super::{ProviderState, model};
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::json::{Style, Writer};
@@ -12,8 +12,10 @@ use crate::relay::discover::Discovery;
 use crate::relay::upstream::Upstream;
 
 /// What the command takes.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {
+    /// Print what is known of this one model, and where it is from
+    pub name: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -36,11 +38,14 @@ pub(super) async fn run(config: Config, options: Options) -> anyhow::Result<Stri
             error: state.error.filter(|_| !provider.is_optional || models > 0),
         })
         .collect();
-    Ok(print(&discovery.catalogue(), &states, options))
+    let catalogue = discovery.catalogue();
+    let Some(name) = &options.name else { return Ok(print(&catalogue, &states, &options)) };
+    let model = catalogue.model(name).map_err(|failure| anyhow::anyhow!(failure.message))?;
+    Ok(if options.json { model::json(&model) } else { model::text(&model) })
 }
 
 /// The models, the aliases if asked for, and what is wrong with which provider.
-pub fn print(catalogue: &Catalogue, states: &[ProviderState], options: Options) -> String {
+pub fn print(catalogue: &Catalogue, states: &[ProviderState], options: &Options) -> String {
     let found = Found { models: catalogue.models(), aliases: catalogue.aliases(), states };
     if options.json { found.json(options.aliases) } else { found.text(options.aliases) }
 }
@@ -89,7 +94,7 @@ impl Found<'_> {
     fn json(&self, with_aliases: bool) -> String {
         let mut out = Writer::new(Style::Plain);
         out.object(|out| {
-            out.key("models").array(|out| self.models.iter().for_each(|model| model_json(out, model)));
+            out.key("models").array(|out| self.models.iter().for_each(|model| model::write(out, model, false)));
             if with_aliases {
                 out.key("aliases").array(|out| self.aliases.iter().for_each(|alias| alias_json(out, alias)));
             }
@@ -104,19 +109,6 @@ impl Found<'_> {
 fn cells(model: &Model) -> [String; 4] {
     let context = model.context_length.map_or_else(|| "-".to_owned(), |tokens| tokens.to_string());
     [model.name.clone(), model.provider.clone(), context, model.capabilities.names().join(", ")]
-}
-
-fn model_json(out: &mut Writer, model: &Model) {
-    out.object(|out| {
-        out.key("name").str(&model.name);
-        out.key("provider").str(&model.provider);
-        out.key("id").str(&model.id);
-        if let Some(tokens) = model.context_length {
-            out.key("context_length").int(tokens);
-        }
-        let names = model.capabilities.names();
-        out.key("capabilities").array(|out| names.iter().for_each(|name| out.str(name)));
-    });
 }
 
 fn alias_json(out: &mut Writer, (name, model, reason): &(String, String, String)) {

@@ -7,9 +7,11 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::models::Words;
 use super::settings::{SETTINGS, Setting};
 use super::value::Given;
 use super::{ConfigError, Environment};
+use crate::catalogue::Said;
 use crate::provider::entry::Entry;
 
 /// The name of the file.
@@ -18,6 +20,9 @@ const NAME: &str = "polyllama.toml";
 const ALIASES: &str = "aliases";
 /// The section whose sections are providers.
 const PROVIDER: &str = "provider";
+
+/// The section whose sections say what is known of models.
+const MODEL: &str = "model";
 
 /// What a config file says, in the order in which it says it.
 #[derive(Debug, Default)]
@@ -33,6 +38,8 @@ pub(super) struct File {
     alias_places: Vec<usize>,
     /// Providers: prefix and entry, and where the prefix stands.
     pub(super) providers: Vec<(String, Entry, usize)>,
+    /// What is said of models: the pattern, the words, what they mean, and where the pattern stands.
+    pub(super) models: Vec<(String, Words, Said, usize)>,
 }
 
 /// The folders where the file is looked for, the first first.
@@ -113,6 +120,7 @@ impl File {
         match name {
             ALIASES => self.aliases(value),
             PROVIDER => self.providers(value),
+            MODEL => self.models(value),
             _ if Setting::find(name).is_some() => self.setting(None, key, value),
             _ if sections().any(|section| section == name) => {
                 let members = self.table(name, value)?;
@@ -183,9 +191,23 @@ impl File {
         Ok(())
     }
 
+    fn models(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        for ((pattern, at), value) in self.table(MODEL, value)? {
+            self.table(&format!("{MODEL}.{pattern}"), value)?;
+            let words = Words::read(value).map_err(|error| self.toml_error(&error))?;
+            let said = words.said(pattern).map_err(|message| self.error(at, message))?;
+            self.models.push((pattern.to_owned(), words, said, at));
+        }
+        Ok(())
+    }
+
     fn table<'a>(&self, name: &str, value: &'a Spanned<DeValue<'a>>) -> Result<Members<'a>, ConfigError> {
         let table = value.get_ref().as_table().ok_or_else(|| {
-            let heading = if name == PROVIDER { "provider.NAME" } else { name };
+            let heading = match name {
+                PROVIDER => "provider.NAME",
+                MODEL => "model.\"NAME\"",
+                _ => name,
+            };
             let message = format!("`{name}` is a section: write [{heading}], and its keys below");
             self.error(value.span().start, message)
         })?;
@@ -238,7 +260,7 @@ fn sections() -> impl Iterator<Item = &'static str> {
 fn unknown_key(section: Option<&str>, name: &str) -> String {
     let rows = SETTINGS.iter().map(Setting::section_and_name);
     let names = rows.clone().filter(|(of, _)| *of == section).map(|(_, name)| name);
-    let top = [ALIASES, PROVIDER].into_iter().chain(sections()).filter(|_| section.is_none());
+    let top = [ALIASES, PROVIDER, MODEL].into_iter().chain(sections()).filter(|_| section.is_none());
     let hint = nearest(name, names.chain(top)).map(|near| format!("did you mean `{near}`?"));
     let elsewhere = || {
         let (place, _) = rows.clone().find(|(of, other)| *of != section && *other == name)?;
@@ -321,6 +343,30 @@ mod tests {
         assert!(error_of("[provider]\nx = 3").starts_with("p.toml:2:5: `provider.x` is a section"));
         assert!(error_of("[provider.\"a:b\"]").contains("has letters, digits"));
         assert!(error_of("[aliases]\na = 1").contains("expected a model's name for the alias `a`, found integer"));
+    }
+
+    #[test]
+    fn what_is_said_of_models_is_checked() {
+        let message = |text: &str| error_of(&format!("[model.'a:*']\n{text}"));
+        assert_eq!(
+            message("contxt_length = 1"),
+            "p.toml:2:1: unknown key `contxt_length`; did you mean `context_length`?"
+        );
+        assert!(message("context_length = 0").starts_with("p.toml:2:18: "), "{}", message("context_length = 0"));
+        let wrong = message("capabilities = ['vison']");
+        assert_eq!(wrong, "p.toml:1:8: unknown capability `vison`; did you mean `vision`?");
+        assert!(error_of("[model]\nx = 3").starts_with("p.toml:2:5: `model.x` is a section"));
+        assert!(error_of("[model.'a[']").contains("unclosed"), "{}", error_of("[model.'a[']"));
+        let text = "[model.'b:*']\nfamily = 'x'\n[model.'A:1']\ncontext_length = 5\n";
+        let file = File::parse(PathBuf::from("p.toml"), text.to_owned()).unwrap();
+        let said: Vec<(bool, bool, Option<u64>)> = file
+            .models
+            .iter()
+            .map(|(_, _, said, _)| {
+                (said.pattern.is_match("B:2"), said.pattern.is_match("a:1"), said.facts.context_length)
+            })
+            .collect();
+        assert_eq!(said, [(true, false, None), (false, true, Some(5))]);
     }
 
     #[test]

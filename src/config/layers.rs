@@ -34,6 +34,7 @@ pub(super) fn load(flags: &Flags, env: Environment) -> Result<Config, ConfigErro
         config.sources.push(Source { key: setting.key.to_owned(), value, origin });
     }
     add_aliases(&mut config, file);
+    add_models(&mut config, file);
     add_certificates(&mut config, &env);
     add_keys_of_file(&mut config)?;
     config.warnings = unknown_variables(&env);
@@ -61,6 +62,7 @@ fn with_defaults(env: &Environment) -> Config {
         access: Access::default(),
         log: Log::default(),
         is_strict: false,
+        fits_context: true,
         proxy: proxy(env),
         ca_files: Vec::new(),
         state_dir,
@@ -134,6 +136,15 @@ fn add_aliases(config: &mut Config, file: Option<&File>) {
     for (alias, model, line) in file.aliases_with_lines() {
         let origin = Origin::File(file.path.clone(), line);
         config.sources.push(Source { key: format!("aliases.{alias}"), value: quoted(model), origin });
+    }
+}
+
+fn add_models(config: &mut Config, file: Option<&File>) {
+    let Some(file) = file else { return };
+    for (pattern, words, said, at) in &file.models {
+        config.catalogue.said.push(said.clone());
+        let origin = Origin::File(file.path.clone(), file.line(*at));
+        config.sources.push(Source { key: format!("model.{}", quoted(pattern)), value: words.show(), origin });
     }
 }
 

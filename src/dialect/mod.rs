@@ -9,6 +9,7 @@
 pub mod error_body;
 pub mod framing;
 pub mod gemini;
+mod go;
 #[cfg(test)]
 mod many_calls_tests;
 pub mod ollama;
@@ -18,9 +19,10 @@ pub mod quirks;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request};
+use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request, Told};
 use crate::json::Json;
 pub use framing::{Framer, Framing, Record};
+pub use openai::Accent;
 pub use quirks::Quirks;
 
 /// A wire language.
@@ -86,12 +88,18 @@ pub struct Reply {
     pub model: String,
     /// When the request arrived.
     pub started: Timestamp,
+    /// When it was sent on: what came before was not the model's time.
+    pub sent: Option<Timestamp>,
+    /// So many tokens the prompt has by our own estimate, for where the provider doesn't count.
+    pub prompt_tokens: Option<u64>,
     /// The client asked for token counts at the end of the stream.
     pub stream_usage: bool,
     /// OpenAI's legacy completions: text to repeat before the answer.
     pub echo: Option<String>,
     /// How vectors are wanted.
     pub encoding: Encoding,
+    /// OpenAI's language: how it is spoken.
+    pub accent: Accent,
 }
 
 /// Reads a stream's records into events.
@@ -169,10 +177,31 @@ impl Dialect {
 
     /// The body that tells a client of this dialect what went wrong; the status is the failure's.
     pub fn write_error(self, failure: &Failure) -> Vec<u8> {
+        self.write_error_in(Accent::default(), failure)
+    }
+
+    /// The same in an accent.
+    pub fn write_error_in(self, accent: Accent, failure: &Failure) -> Vec<u8> {
         match self {
             Dialect::Ollama => ollama::error::write(failure),
-            Dialect::OpenAi => openai::error::write(failure),
+            Dialect::OpenAi => openai::error::write(failure, accent),
             Dialect::Gemini => gemini::error::write(failure),
+        }
+    }
+}
+
+impl Dialect {
+    /// A provider's error for a client of another dialect, in that accent: as it came where both speak the same; as an Ollama
+    /// server's own OpenAI face would tell it; else `None`, and its words are written anew. `status`: where it had none of an
+    /// error.
+    pub fn hand_on(self, told: Told, status: u16, client: Dialect, accent: Accent) -> Option<Told> {
+        match (self, client, accent) {
+            _ if self == client => Some(told),
+            (Dialect::Ollama, Dialect::OpenAi, Accent::Ollama) => {
+                let status = if told.status < 400 { status } else { told.status };
+                openai::error::retold(status, &told.body)
+            }
+            _ => None,
         }
     }
 }
@@ -194,6 +223,12 @@ impl Wire {
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Operation::Embed,
         }
+    }
+
+    /// Does a server of this wire look for thoughts in the text itself? Ollama does, where the model's template has them; and a
+    /// bare completion is text and nothing else.
+    pub fn has_taken_thoughts_out(self) -> bool {
+        self.dialect() == Dialect::Ollama || self.operation() == Operation::Complete
     }
 
     /// How its streams are cut into records.
@@ -231,11 +266,16 @@ impl Wire {
 
     /// Reads a client's request. The failure names what is wrong, in the words that this dialect's clients know.
     pub fn read_request(self, body: &Bytes) -> Result<Request, Failure> {
+        self.read_request_in(Accent::default(), body)
+    }
+
+    /// The same in an accent.
+    pub fn read_request_in(self, accent: Accent, body: &Bytes) -> Result<Request, Failure> {
         match self {
             Wire::OllamaChat => ollama::request::read_chat(body),
             Wire::OllamaGenerate => ollama::request::read_generate(body),
-            Wire::OpenAiChat => openai::request::read_chat(body),
-            Wire::OpenAiCompletions => openai::request::read_completions(body),
+            Wire::OpenAiChat => openai::request::read_chat(body, accent),
+            Wire::OpenAiCompletions => openai::request::read_completions(body, accent),
             Wire::Gemini => Err(not_served()),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
         }
@@ -254,11 +294,11 @@ impl Wire {
     }
 
     /// Reads a client's request for embeddings.
-    pub fn read_embed(self, body: &Bytes) -> Result<EmbedRequest, Failure> {
+    pub fn read_embed(self, accent: Accent, body: &Bytes) -> Result<EmbedRequest, Failure> {
         match self {
             Wire::OllamaEmbed => ollama::embed::read_request(body),
             Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
-            Wire::OpenAiEmbeddings => openai::embed::read_request(body),
+            Wire::OpenAiEmbeddings => openai::embed::read_request(body, accent),
             Wire::GeminiEmbed => Err(not_served()),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
                 Err(misread())

@@ -82,6 +82,13 @@ fn twins(rows: Value<'_>) -> BTreeSet<String> {
     groups.into_values().flat_map(others).collect()
 }
 
+/// A model of which nothing is known but its id.
+pub fn by_id(id: &str) -> Model {
+    let mut model = Model { id: id.to_owned(), ..Model::default() };
+    (model.capabilities.completion, model.capabilities.embedding) = converses_or_embeds(by_name(id));
+    model
+}
+
 /// One row; `None` for what is no model to talk to.
 fn model(row: Value<'_>) -> Option<Model> {
     let id = id(row)?;
@@ -110,9 +117,19 @@ fn model(row: Value<'_>) -> Option<Model> {
         format: details("format").or_else(|| string(row, "format")),
         remote: string(row, "remote_model").zip(string(row, "remote_host")),
         parent: details("parent_model"),
+        own_row: is_whole_row(row).then(|| row.as_str().to_owned()),
         id,
         ..Model::default()
     })
+}
+
+/// A row of an Ollama server's with all that its clients want; servers that are only like one leave things out.
+fn is_whole_row(row: Value<'_>) -> bool {
+    let has = |key: &str, kind: Kind| row.get(key).is_some_and(|value| value.kind() == kind);
+    string(row, "digest").is_some_and(|digest| digest.len() == 64)
+        && ["name", "model", "modified_at"].iter().all(|key| has(key, Kind::String))
+        && has("size", Kind::Number)
+        && has("details", Kind::Object)
 }
 
 /// Where the context's length stands, the best first.
@@ -289,21 +306,26 @@ fn capabilities(row: Value<'_>, sort: Sort) -> Capabilities {
         [&["capabilities", "function_calling"], &["capabilities", "trained_for_tool_use"], &["supports_tools"]];
     let vision: [&[&str]; 3] = [&["capabilities", "vision"], &["supports_image_in"], &["supports_image_input"]];
     let thinking: [&[&str]; 3] = [&["thinking"], &["supports_reasoning"], &["capabilities", "reasoning"]];
+    let (completion, embedding) = converses_or_embeds(sort);
+    let image = within(&own, "image");
     Capabilities {
-        completion: match sort {
-            Sort::Chat => Some(true),
-            Sort::Embedding => Some(false),
-            Sort::Other | Sort::Unknown => None,
-        },
+        // Who draws and isn't said to converse doesn't.
+        completion: completion.or(image.filter(|draws| *draws).map(|_| false)),
         tools: within(&own, "tools").or_else(|| flag(&tools)).or(within(&parameters, "tools")).or_else(any_host),
         vision: within(&own, "vision").or_else(|| flag(&vision)).or(within(&inputs, "image")),
         thinking: within(&own, "thinking").or_else(|| flag(&thinking)).or(within(&parameters, "reasoning")),
         insert: within(&own, "insert").or_else(|| flag(&[&["capabilities", "completion_fim"]])),
-        embedding: match sort {
-            Sort::Chat => Some(false),
-            Sort::Embedding => Some(true),
-            Sort::Other | Sort::Unknown => None,
-        },
+        embedding,
+        image,
+        audio: within(&own, "audio"),
+    }
+}
+
+fn converses_or_embeds(sort: Sort) -> (Option<bool>, Option<bool>) {
+    match sort {
+        Sort::Chat => (Some(true), Some(false)),
+        Sort::Embedding => (Some(false), Some(true)),
+        Sort::Other | Sort::Unknown => (None, None),
     }
 }
 

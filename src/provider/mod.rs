@@ -17,7 +17,7 @@ use std::sync::Arc;
 use globset::GlobSet;
 
 use crate::chat::{Prompt, Request};
-use crate::dialect::{Dialect, Operation, Quirks, Wire};
+use crate::dialect::{Accent, Dialect, Operation, Quirks, Wire};
 pub use build::both_forms;
 use credentials::Pool;
 use rules::Rules;
@@ -153,6 +153,12 @@ impl Provider {
         self.faces.iter().filter(usable).find(serves).map(Way::Translate)
     }
 
+    /// How OpenAI's clients are answered for it: an Ollama server has a face of its own for them.
+    pub fn accent(&self) -> Accent {
+        let is_ollama = self.faces.iter().any(|face| face.dialect == Dialect::Ollama);
+        if is_ollama { Accent::Ollama } else { Accent::OpenAi }
+    }
+
     /// Does this prefix mean it?
     pub fn has_prefix(&self, prefix: &str) -> bool {
         self.prefix == prefix || self.other_prefixes.iter().any(|other| other == prefix)
@@ -162,6 +168,11 @@ impl Provider {
     pub fn lists(&self, id: &str) -> bool {
         self.include.as_ref().is_none_or(|set| set.is_match(id))
             && !self.exclude.as_ref().is_some_and(|set| set.is_match(id))
+    }
+
+    /// Can a model of its be asked to fill a gap in a text? Only a legacy completion has a place for what follows the gap.
+    pub fn fills_gaps(&self) -> bool {
+        self.faces.iter().any(|face| face.operations.contains(&Operation::Complete))
     }
 }
 

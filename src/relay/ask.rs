@@ -8,8 +8,9 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::embed::Progress;
-use crate::chat::{EmbedRequest, Failure, Request, opaque};
-use crate::dialect::{Dialect, Operation, Reply, Wire};
+use crate::catalogue::Target;
+use crate::chat::{EmbedRequest, Estimate, Failure, Reasoning, Request, opaque};
+use crate::dialect::{Accent, Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
 
 /// A client's request.
@@ -17,6 +18,8 @@ use crate::json::splice::{self, Edit, Member};
 pub struct Ask {
     /// The wire that the client speaks.
     pub wire: Wire,
+    /// How it is spoken.
+    pub accent: Accent,
     /// The body as it came.
     pub body: Bytes,
     /// The client's headers.
@@ -32,6 +35,10 @@ pub struct Ask {
     members: Vec<Member>,
     request: Option<Request>,
     embed: Option<EmbedRequest>,
+    /// When it was sent to a provider last.
+    sent: Option<Timestamp>,
+    /// The model can't think, and shall not.
+    cannot_think: bool,
     /// What was answered before a try failed.
     pub(super) progress: Option<Progress>,
 }
@@ -40,10 +47,16 @@ impl Ask {
     /// Looks at the top-level members only. Where these don't tell the model, the whole body is read, so that the client
     /// hears what is wrong with it.
     pub fn new(wire: Wire, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
+        Ask::new_in(Accent::default(), wire, body, headers)
+    }
+
+    /// The same in an accent.
+    pub fn new_in(accent: Accent, wire: Wire, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
         let (started, arrived) = (Timestamp::now(), Instant::now());
         let members = splice::members(&body).unwrap_or_default();
-        let text =
-            |key: &str| last(&members, wire, key).and_then(|m| std::str::from_utf8(body.get(m.value.clone())?).ok());
+        let text = |key: &str| {
+            last(&members, wire, accent, key).and_then(|m| std::str::from_utf8(body.get(m.value.clone())?).ok())
+        };
         let model = text("model").and_then(|raw| serde_json::from_str::<String>(raw).ok());
         let stream = match text("stream") {
             Some("true") => Some(true),
@@ -55,11 +68,34 @@ impl Ask {
         let is_told = model.is_some() && stream.is_some();
         let (model, stream) = (model.unwrap_or_default(), stream.unwrap_or_default());
         let (request, embed, progress) = (None, None, None);
-        let mut ask = Ask { wire, body, headers, model, stream, started, arrived, members, request, embed, progress };
+        let (sent, cannot_think) = (None, false);
+        let mut ask = Ask {
+            wire,
+            accent,
+            body,
+            headers,
+            model,
+            stream,
+            started,
+            arrived,
+            members,
+            request,
+            embed,
+            sent,
+            cannot_think,
+            progress,
+        };
         if !is_told {
             ask.check()?;
         }
         Ok(ask)
+    }
+
+    /// Goes on in another accent, which may read the request otherwise.
+    pub fn speak(&mut self, accent: Accent) {
+        if std::mem::replace(&mut self.accent, accent) != accent {
+            (self.request, self.embed) = (None, None);
+        }
     }
 
     /// Is the request as it should be? Reads all of it, and takes model and stream from what was read.
@@ -78,7 +114,7 @@ impl Ask {
     pub fn embed(&mut self) -> Result<&EmbedRequest, Failure> {
         let embed = match self.embed.take() {
             Some(embed) => embed,
-            None => self.wire.read_embed(&self.body)?,
+            None => self.wire.read_embed(self.accent, &self.body)?,
         };
         Ok(self.embed.insert(embed))
     }
@@ -89,16 +125,22 @@ impl Ask {
     }
 
     /// The request in the neutral form, asking for the model by the name that its provider knows.
-    pub(super) fn request_for(&mut self, model: &str) -> Result<&Request, Failure> {
+    pub(super) fn request_for(&mut self, target: &Target) -> Result<&Request, Failure> {
+        let name = self.name_at(target).to_owned();
         let request = self.read()?;
-        model.clone_into(&mut request.model);
+        request.model = name;
         Ok(request)
+    }
+
+    /// The model's name at a provider. A server that lists models under Ollama's names says it in errors as it was typed.
+    pub(super) fn name_at<'a>(&'a self, target: &'a Target) -> &'a str {
+        if target.provider.is_local { as_typed(&self.model, &target.model) } else { &target.model }
     }
 
     fn read(&mut self) -> Result<&mut Request, Failure> {
         let request = match self.request.take() {
             Some(request) => request,
-            None => self.wire.read_request(&self.body)?,
+            None => self.wire.read_request_in(self.accent, &self.body)?,
         };
         Ok(self.request.insert(request))
     }
@@ -107,13 +149,36 @@ impl Ask {
     pub fn reply(&self) -> Reply {
         let request = self.request.as_ref();
         let echo = request.and_then(|r| r.prompt.as_ref()).filter(|prompt| prompt.echo);
+        let counted = request.filter(|_| self.wire.dialect() == Dialect::Ollama);
         Reply {
             model: self.model.clone(),
             started: self.started,
+            sent: self.sent,
+            prompt_tokens: counted.map(|request| Estimate::of_request(request).likely()),
             stream_usage: request.is_some_and(|request| request.stream_usage),
+            accent: self.accent,
             encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
+    }
+
+    /// It leaves now.
+    pub(super) fn leaves(&mut self) {
+        self.sent = Some(Timestamp::now());
+    }
+
+    /// The client wants no thinking of a model that has none: there is nothing to ask for, and some would refuse to be asked.
+    pub fn cannot_think(&mut self) {
+        self.cannot_think = true;
+        if let Some(request) = &mut self.request {
+            request.reasoning = None;
+        }
+    }
+
+    /// Did the client say that the model shall not think?
+    pub(super) fn wants_no_thinking(&self) -> bool {
+        let is_off = |request: &Request| request.reasoning == Some(Reasoning::Off);
+        self.cannot_think || self.request.as_ref().is_some_and(is_off)
     }
 
     /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it
@@ -128,18 +193,23 @@ impl Ask {
         let quoted = serde_json::to_string(model).unwrap_or_default();
         let says = |member: &Member| self.body.get(member.value.clone()).unwrap_or_default();
         let is_other = |m: &Member| serde_json::from_slice::<Cow<'_, str>>(says(m)).map_or(true, |name| name != model);
-        let named = self.members.iter().enumerate().filter(|(_, m)| is_key(&m.key, self.wire, "model") && is_other(m));
+        let named = self
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(_, m)| is_key(&m.key, self.wire, self.accent, "model") && is_other(m));
         named.map(|(index, _)| Edit::Value(index, quoted.clone())).collect()
     }
 }
 
 /// The member that a reader of this wire takes: the last one; Ollama's names match ignoring case.
-fn last<'a>(members: &'a [Member], wire: Wire, key: &str) -> Option<&'a Member> {
-    members.iter().rev().find(|member| is_key(&member.key, wire, key))
+fn last<'a>(members: &'a [Member], wire: Wire, accent: Accent, key: &str) -> Option<&'a Member> {
+    members.iter().rev().find(|member| is_key(&member.key, wire, accent, key))
 }
 
-fn is_key(name: &str, wire: Wire, key: &str) -> bool {
+fn is_key(name: &str, wire: Wire, accent: Accent, key: &str) -> bool {
     match wire.dialect() {
+        Dialect::OpenAi if accent == Accent::Ollama => name.eq_ignore_ascii_case(key),
         Dialect::Ollama => name.eq_ignore_ascii_case(key),
         Dialect::OpenAi | Dialect::Gemini => name == key,
     }

@@ -171,7 +171,7 @@ impl Discovery {
         }
     }
 
-    /// A provider's list becomes another now: who looks next sees it.
+    /// A provider's list may be another from now on: who looks next sees it.
     pub fn changes(&self, provider: &Provider) {
         self.lock().states.entry(provider.prefix.clone()).or_default().changed = Some(Instant::now());
     }

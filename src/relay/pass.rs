@@ -15,7 +15,7 @@ use super::body::{BodyError, streamed};
 use super::exchange::{Context, failure_of, has_content};
 use super::source::Source;
 use super::watch::{Watch, counts};
-use super::{Ask, Body, as_typed, full, headers};
+use super::{Ask, Body, full, headers};
 use crate::catalogue::Target;
 use crate::chat::{Class, Event, Failure};
 use crate::dialect::{Decoder, Framer, Record, Wire};
@@ -24,9 +24,7 @@ use crate::observe::Meter;
 
 /// The body to send: the client's own with the provider's name of the model, and what the provider's `must` rules change.
 pub(super) fn request(ask: &Ask, target: &Target) -> Bytes {
-    let provider = &target.provider;
-    let model = if provider.is_local { as_typed(&ask.model, &target.model) } else { &target.model };
-    provider.rules.apply(ask.spliced(model), &target.model, true).body
+    target.provider.rules.apply(ask.spliced(ask.name_at(target)), &target.model, true).body
 }
 
 /// The answer to hand on, once its start shows that it is one.

@@ -13,7 +13,7 @@ use super::body::{BodyError, streamed};
 use super::exchange::{Context, failure_of, has_content};
 use super::source::{Source, too_large};
 use super::{Ask, Body, full, headers};
-use crate::chat::{self, Class, Event, Failure};
+use crate::chat::{self, Class, Event, Failure, Thoughts};
 use crate::dialect::{Decoder, Encoder, Framer, Record, Wire, Written};
 use crate::json::Json;
 use crate::observe::Meter;
@@ -23,9 +23,10 @@ use crate::provider::Provider;
 /// wants it strict.
 pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
     let target = &context.attempt.target;
-    let written = context.wire.write_request(ask.request_for(&target.model)?, &target.provider.quirks)?;
+    let written = context.wire.write_request(ask.request_for(target)?, &target.provider.quirks)?;
     let (body, dropped) = ruled(context, written)?;
     context.meter.dropped(dropped);
+    ask.leaves();
     Ok(body)
 }
 
@@ -53,7 +54,7 @@ pub(super) async fn answer(
     response: Response<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = response.into_parts();
-    let mut reader = Reader::new(context, body);
+    let mut reader = Reader::new(context, ask, body);
     let body = if ask.stream {
         let events = reader.until_content(context, &head.headers).await?;
         streamed(flow(context, ask, reader, events)?, Flow::step)
@@ -87,6 +88,10 @@ struct Reader {
     body: Source,
     framer: Framer,
     decoder: Box<dyn Decoder>,
+    /// Set where thoughts may stand in the text.
+    thoughts: Option<Thoughts>,
+    /// What was read of a record, on its way through `thoughts`.
+    found: Vec<Event>,
     wire: Wire,
     provider: Arc<Provider>,
     hold_until: Instant,
@@ -97,12 +102,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(context: &Context<'_>, body: Incoming) -> Reader {
+    fn new(context: &Context<'_>, ask: &Ask, body: Incoming) -> Reader {
         let limits = &context.relay.limits;
         Reader {
             body: Source::new(body, limits.silence),
             framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
             decoder: context.wire.decoder(),
+            thoughts: thoughts(context, ask),
+            found: Vec::new(),
             wire: context.wire,
             provider: Arc::clone(&context.attempt.target.provider),
             hold_until: Instant::now() + limits.hold,
@@ -154,7 +161,8 @@ impl Reader {
         self.is_ended = true;
         let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
         let mut events = Vec::new();
-        self.wire.read_answer(&json, &mut events);
+        self.wire.read_answer(&json, &mut self.found);
+        self.tell(&mut events);
         match failure_of(&events) {
             Some(failure) => Err(context.judged_inside(failure.clone(), headers, whole)),
             None => Ok(events),
@@ -190,20 +198,58 @@ impl Reader {
     ) -> Result<(), Failure> {
         for record in records {
             let before = events.len();
-            self.decoder.record(&record, events);
+            self.record(&record, events);
             let failed = failure_of(&events[before..]);
             if let Some(failure) = failed.filter(|_| !has_content(events)) {
                 return Err(context.judged_inside(failure.clone(), headers, record.data));
             }
         }
         if self.is_ended {
-            self.decoder.end(events);
+            self.end(events);
             if let Some(failure) = failure_of(events).filter(|_| !has_content(events)) {
                 return Err(context.named(failure.clone()));
             }
         }
         Ok(())
     }
+
+    /// The events of a record.
+    fn record(&mut self, record: &Record, events: &mut Vec<Event>) {
+        self.decoder.record(record, &mut self.found);
+        self.tell(events);
+    }
+
+    /// The events of the end.
+    fn end(&mut self, events: &mut Vec<Event>) {
+        self.decoder.end(&mut self.found);
+        self.tell(events);
+    }
+
+    /// The answer broke off.
+    fn broke(&mut self, failure: Failure, events: &mut Vec<Event>) {
+        self.found.push(Event::Failure(failure));
+        self.tell(events);
+    }
+
+    /// Hands on what was found, thoughts apart from text.
+    fn tell(&mut self, events: &mut Vec<Event>) {
+        match &mut self.thoughts {
+            Some(thoughts) => self.found.drain(..).for_each(|event| thoughts.event(event, events)),
+            None => events.append(&mut self.found),
+        }
+    }
+}
+
+/// What takes thoughts out of the text. A client that wants no thinking gets the text as it is, as from Ollama; and a server
+/// that has looked for thoughts itself has left in the text what belongs there.
+fn thoughts(context: &Context<'_>, ask: &Ask) -> Option<Thoughts> {
+    if context.wire.has_taken_thoughts_out() || ask.wants_no_thinking() {
+        return None;
+    }
+    let target = &context.attempt.target;
+    let is_begun = target.provider.quirks.begins_in_thought.as_ref().is_some_and(|models| models.fits(&target.model));
+    let thoughts = if ask.stream { Thoughts::of_stream() } else { Thoughts::of_whole() };
+    Some(thoughts.begun(is_begun))
 }
 
 /// A stream on its way from one wire to the other.
@@ -266,13 +312,13 @@ impl Flow {
         match self.reader.records().await {
             Ok(records) => {
                 for record in records {
-                    self.reader.decoder.record(&record, &mut events);
+                    self.reader.record(&record, &mut events);
                 }
                 if self.reader.is_ended {
-                    self.reader.decoder.end(&mut events);
+                    self.reader.end(&mut events);
                 }
             }
-            Err(failure) => events.push(Event::Failure(failure)),
+            Err(failure) => self.reader.broke(failure, &mut events),
         }
         self.events.extend(events);
     }

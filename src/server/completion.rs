@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use super::{Gateway, reply};
 use crate::catalogue::Route;
-use crate::chat::{Class, Failure};
-use crate::dialect::{Dialect, Operation, Wire, ollama};
+use crate::chat::{Class, Failure, Reasoning};
+use crate::dialect::{Accent, Dialect, Operation, Wire, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
 
@@ -56,47 +56,60 @@ pub(super) async fn answer(
     body: Bytes,
     pending: &mut Pending,
 ) -> Response<Body> {
-    let ask = match Ask::new(wire, body, headers.clone()) {
+    let accent = gateway.accent();
+    let mut ask = match Ask::new_in(accent, wire, body, headers.clone()) {
         Ok(ask) => ask,
-        Err(failure) => return reply::failure(wire.dialect(), &failure),
+        Err(failure) => return reply::failure_in(accent, wire.dialect(), &failure),
     };
     pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
     let is_stream = ask.stream;
-    match routed(gateway, ask, pending).await {
-        Ok(response) => response,
-        Err(failure) => reply::completion_failure(wire, is_stream, &failure),
+    let found = look_up(gateway, &ask.model).await;
+    let first = found.as_ref().ok().and_then(|route| route.targets.first());
+    let accent = first.map_or(accent, |target| target.provider.accent());
+    ask.speak(accent);
+    let answered = match found {
+        Ok(route) => routed(gateway, ask, route, pending).await,
+        Err(unknown) => Err(unknown_name(&mut ask, unknown)),
+    };
+    answered.unwrap_or_else(|failure| reply::completion_failure(wire, accent, is_stream, &failure))
+}
+
+/// A name means nothing here. What is wrong with the request comes before what is wrong with the name.
+fn unknown_name(ask: &mut Ask, unknown: Failure) -> Failure {
+    if let Err(wrong) = ask.check() {
+        return wrong;
+    }
+    match (ask.wire.dialect(), ask.accent) {
+        (Dialect::OpenAi, Accent::OpenAi) | (Dialect::Gemini, _) => unknown,
+        (Dialect::Ollama | Dialect::OpenAi, _) if ask.wire.operation() == Operation::Embed => {
+            ollama::name::unknown_to_embed(&ask.model, unknown)
+        }
+        (Dialect::Ollama | Dialect::OpenAi, _) => ollama::name::unknown(&ask.model, unknown, false),
     }
 }
 
-async fn routed(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Result<Response<Body>, Failure> {
-    let route = match look_up(gateway, &ask.model).await {
-        Ok(route) => route,
-        // What is wrong with the request comes before what is wrong with the name.
-        Err(unknown) => {
-            let wrong = ask.check().err();
-            return Err(wrong.unwrap_or_else(|| match ask.wire.dialect() {
-                Dialect::Ollama if ask.wire.operation() == Operation::Embed => {
-                    ollama::name::unknown_to_embed(&ask.model, unknown)
-                }
-                Dialect::Ollama => ollama::name::unknown(&ask.model, unknown, false),
-                Dialect::OpenAi | Dialect::Gemini => unknown,
-            }));
-        }
-    };
+async fn routed(
+    gateway: &Gateway,
+    mut ask: Ask,
+    route: Route,
+    pending: &mut Pending,
+) -> Result<Response<Body>, Failure> {
     if let Some(loaded) = load(gateway, &mut ask, &route)? {
         pending.meter.finished();
         return Ok(loaded);
     }
-    let (model, wire, is_stream) = (ask.model.clone(), ask.wire, ask.stream);
+    check_thinking(gateway, &mut ask, &route)?;
+    let keep_alive = keep_alive(&mut ask)?;
+    let (model, wire, accent, is_stream) = (ask.model.clone(), ask.wire, ask.accent, ask.stream);
     let answered = gateway.relay.answer(ask, route, Arc::clone(&pending.meter)).await;
     pending.record.reasons = answered.reasons;
     let target_notes = answered.target.as_ref().map(|target| {
         if !target.provider.is_local && answered.outcome.is_ok() {
-            gateway.running.used(&model);
+            gateway.running.used(&model, keep_alive);
         }
         [(PROVIDER, target.provider.prefix.clone()), (MODEL, target.model.clone())]
     });
-    let told = |failure: Failure| reply::completion_failure(wire, is_stream, &failure);
+    let told = |failure: Failure| reply::completion_failure(wire, accent, is_stream, &failure);
     let mut response = answered.outcome.unwrap_or_else(told);
     let notes = target_notes.into_iter().flatten().chain([(ATTEMPTS, answered.attempts.to_string())]);
     for (name, value) in notes {
@@ -116,15 +129,42 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     let is_embed = ask.wire.operation() == Operation::Embed;
     let load = if is_embed { ollama::embed::load_of(ask.embed()?) } else { ollama::request::load_of(ask.request()?) };
     let Some(load) = load else { return Ok(None) };
-    match load {
-        ollama::request::Load::Load => gateway.running.used(&ask.model),
-        ollama::request::Load::Unload => gateway.running.unloaded(&ask.model),
-    }
+    let keep_alive = keep_alive(ask)?;
+    gateway.running.used(&ask.model, keep_alive);
     let body = match is_embed {
         true => ollama::embed::write_load(ask.wire, &ask.model),
         false => ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now()),
     };
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
+}
+
+/// How long an Ollama client wants the model to stay.
+fn keep_alive(ask: &mut Ask) -> Result<Option<Duration>, Failure> {
+    if ask.wire.dialect() != Dialect::Ollama {
+        return Ok(None);
+    }
+    Ok(match ask.wire.operation() {
+        Operation::Embed => ollama::request::keep_alive(&ask.embed()?.extras),
+        Operation::Chat | Operation::Complete => ollama::request::keep_alive(&ask.request()?.extras),
+    })
+}
+
+/// Of a model that is known not to think, Ollama refuses thoughts; to be told not to think is fine with it. What nobody knows is
+/// the provider's to judge.
+fn check_thinking(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<(), Failure> {
+    let is_local = route.targets.first().is_some_and(|target| target.provider.is_local);
+    if ask.wire.dialect() != Dialect::Ollama || ask.wire.operation() == Operation::Embed || is_local {
+        return Ok(());
+    }
+    let Some(wish) = ask.request()?.reasoning.clone() else { return Ok(()) };
+    let known = gateway.discovery.catalogue().model(&ask.model);
+    if known.is_ok_and(|model| model.capabilities.thinking == Some(false)) {
+        if wish != Reasoning::Off {
+            return Err(ollama::name::cannot_think(&ask.model));
+        }
+        ask.cannot_think();
+    }
+    Ok(())
 }
 
 /// A request whose record is written when this is dropped: its body has gone, or its client has.

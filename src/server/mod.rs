@@ -29,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Config, Limits};
+use crate::dialect::Accent;
 use crate::observe::Recorder;
 use crate::relay::Relay;
 use crate::relay::discover::Discovery;
@@ -74,6 +75,12 @@ impl Gateway {
             running: Running::default(),
             started: jiff::Timestamp::now(),
         }
+    }
+
+    /// How OpenAI's clients are spoken to as long as no model is known: as Ollama does where there is nothing but Ollama servers.
+    fn accent(&self) -> Accent {
+        let others = self.discovery.providers().iter().any(|provider| provider.accent() != Accent::Ollama);
+        if others || self.discovery.providers().is_empty() { Accent::OpenAi } else { Accent::Ollama }
     }
 
     /// Serves connections until `stop` is done; then lets running requests finish, until `stop_now` is done and no longer

@@ -41,14 +41,7 @@ pub(super) async fn tags(gateway: &Gateway) -> Response<Body> {
 
 /// `/api/ps`: what the Ollama servers run, then what was used lately elsewhere.
 pub(super) async fn running(gateway: &Gateway, headers: &HeaderMap) -> Response<Body> {
-    let local = gateway.discovery.providers().iter().filter(|provider| provider.is_local);
-    let asked = local.map(|provider| async move {
-        let fetched = gateway.relay.fetch(provider, "/api/ps", headers);
-        tokio::time::timeout(RUNNING_WAIT, fetched).await
-    });
-    // A server that does not answer runs nothing that could be shown.
-    let bodies = futures_util::future::join_all(asked).await.into_iter().flatten().flatten();
-    let mut rows: Vec<Json> = bodies.flat_map(rows_of).collect();
+    let mut rows = loaded(gateway, headers).await;
     let catalogue = gateway.discovery.catalogue();
     let used = gateway.running.list();
     let mut models: Vec<_> =
@@ -62,6 +55,18 @@ pub(super) async fn running(gateway: &Gateway, headers: &HeaderMap) -> Response<
     let mut writer = Writer::new(Style::Go);
     writer.object(|w| w.key("models").array(|w| rows.iter().for_each(|row| w.json(row))));
     reply::content(200, reply::JSON_UTF8, writer.into_bytes())
+}
+
+/// What the Ollama servers run, a row each.
+pub(super) async fn loaded(gateway: &Gateway, headers: &HeaderMap) -> Vec<Json> {
+    let local = gateway.discovery.providers().iter().filter(|provider| provider.is_local);
+    let asked = local.map(|provider| async move {
+        let fetched = gateway.relay.fetch(provider, "/api/ps", headers);
+        tokio::time::timeout(RUNNING_WAIT, fetched).await
+    });
+    // A server that does not answer runs nothing that could be shown.
+    let bodies = futures_util::future::join_all(asked).await.into_iter().flatten().flatten();
+    bodies.flat_map(rows_of).collect()
 }
 
 fn rows_of(body: Bytes) -> Vec<Json> {

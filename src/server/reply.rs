@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::chat::{Class, Failure, Fault, Told};
-use crate::dialect::{Dialect, Framing, Wire};
+use crate::dialect::{Accent, Dialect, Framing, Wire};
 use crate::relay::{Body, full};
 
 /// Ollama's content type for JSON.
@@ -29,11 +29,16 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 }
 
 /// A failure, in the client's dialect.
-pub(super) fn failure(dialect: Dialect, failure: &Failure) -> Response<Body> {
+pub(super) fn failure(dialect: Dialect, told: &Failure) -> Response<Body> {
+    failure_in(Accent::default(), dialect, told)
+}
+
+/// The same in an accent.
+pub(super) fn failure_in(accent: Accent, dialect: Dialect, failure: &Failure) -> Response<Body> {
     let content_type = if dialect == Dialect::Ollama { JSON_UTF8 } else { JSON };
     let mut response = match &failure.told {
         Some(told) => as_told(told, content_type),
-        None => content(status(dialect, failure), content_type, dialect.write_error(failure)),
+        None => content(status(dialect, failure), content_type, dialect.write_error_in(accent, failure)),
     };
     for (name, value) in &failure.notes {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
@@ -71,8 +76,8 @@ fn as_told(told: &Told, usual: &'static str) -> Response<Body> {
 
 /// A failure of a request that a model should have answered. Ollama leaves the charset out where a stream was asked for and
 /// its runner failed.
-pub(super) fn completion_failure(wire: Wire, is_stream: bool, told: &Failure) -> Response<Body> {
-    let mut response = failure(wire.dialect(), told);
+pub(super) fn completion_failure(wire: Wire, accent: Accent, is_stream: bool, told: &Failure) -> Response<Body> {
+    let mut response = failure_in(accent, wire.dialect(), told);
     let by_class = matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
     let is_checked = by_class && told.fault == Fault::Client;
     if wire.framing() == Framing::Ndjson && is_stream && !is_checked && told.told.is_none() {

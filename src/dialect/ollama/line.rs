@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jiff::Timestamp;
 
 use crate::chat::{Finish, Usage, opaque};
-use crate::dialect::Wire;
+use crate::dialect::{Reply, Wire};
 use crate::json::{Json, Kind, Style, Text, Value, Writer};
 
 /// What a line says.
@@ -52,9 +52,9 @@ pub(super) struct Metrics {
 
 /// When the steps of an answer were seen, and how much of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) started: Timestamp,
-    /// The first content; none for a whole answer.
+pub(super) struct Seen<'a> {
+    pub(super) reply: &'a Reply,
+    /// The first content; none where the answer came whole.
     pub(super) first: Option<Timestamp>,
     pub(super) now: Timestamp,
     /// Of text, thoughts and arguments.
@@ -64,13 +64,15 @@ pub(super) struct Seen {
 /// A token of ordinary text has about so many bytes.
 const BYTES_PER_TOKEN: usize = 4;
 
+/// Making a token takes about so many times as long as reading one: by that the time of a whole answer is shared out.
+const READS_PER_TOKEN: u64 = 10;
+
 impl Metrics {
     /// An Ollama server's own figures; else the counts of the provider and what the clock showed.
     ///
-    /// Clients divide by the counts and durations, so where nobody counted there is an estimate, 1 at the least; how long
-    /// the model took to load is never invented.
-    pub(super) fn of(usage: &Usage, seen: Seen) -> Metrics {
-        let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    /// Clients divide by the counts and durations, so none is 0: where nobody counted there is an estimate. What went by before
+    /// the provider was asked (lists, earlier tries) is told as loading.
+    pub(super) fn of(usage: &Usage, seen: Seen<'_>) -> Metrics {
         if let Some(timings) = usage.timings {
             return Metrics {
                 total: nanos(timings.total),
@@ -81,17 +83,31 @@ impl Metrics {
                 eval: nanos(timings.completion),
             };
         }
-        let estimate = (seen.bytes / BYTES_PER_TOKEN) as u64;
-        let total = nanos_between(seen.started, seen.now).max(1);
-        Metrics {
-            total,
-            load: 0,
-            prompt_count: usage.prompt.unwrap_or(1).max(1),
-            prompt: seen.first.map_or(0, |first| nanos_between(seen.started, first)),
-            count: usage.completion.unwrap_or(estimate).max(1),
-            eval: seen.first.map_or(total, |first| nanos_between(first, seen.now)).max(1),
-        }
+        let told = |count: Option<u64>| count.filter(|count| *count > 0);
+        let prompt_count = told(usage.prompt).or(seen.reply.prompt_tokens).unwrap_or(1).max(1);
+        let count = told(usage.completion).unwrap_or((seen.bytes / BYTES_PER_TOKEN) as u64).max(1);
+        let sent = seen.reply.sent.unwrap_or(seen.reply.started);
+        let load = nanos_between(seen.reply.started, sent).max(1);
+        let worked = nanos_between(sent, seen.now);
+        let prompt = match seen.first {
+            Some(first) => nanos_between(sent, first),
+            None => share(worked, prompt_count, count),
+        };
+        let total = nanos_between(seen.reply.started, seen.now).max(1);
+        let (prompt, eval) = (prompt.max(1), worked.saturating_sub(prompt).max(1));
+        Metrics { total, load, prompt_count, prompt, count, eval }
     }
+}
+
+/// Of the time of a whole answer, what went into reading the prompt.
+fn share(worked: u64, prompt_count: u64, count: u64) -> u64 {
+    let read = u128::from(prompt_count);
+    let all = read + u128::from(count) * u128::from(READS_PER_TOKEN);
+    u64::try_from(u128::from(worked) * read / all.max(1)).unwrap_or(worked)
+}
+
+fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn nanos_between(from: Timestamp, to: Timestamp) -> u64 {
@@ -108,20 +124,28 @@ pub(super) fn reason_name(finish: &Finish) -> &'static str {
     }
 }
 
-/// Arguments as the object that Ollama's clients read. A provider's half or broken JSON is handed on as a text.
+/// Arguments as the object that Ollama's clients read. Some providers put the object into a string once more; half or broken
+/// JSON is handed on as a text.
 pub(super) fn arguments_object(text: String) -> Json {
     if text.trim().is_empty() {
         return Json::known("{}");
     }
-    match Json::parse(text.clone().into()) {
-        Ok(json) if json.value().kind() == Kind::Object => json,
-        Ok(json) if json.value().is_null() => Json::known("{}"),
-        _ => {
+    let read = Json::parse(text.clone().into()).ok();
+    let wrapped = || Json::parse(read.as_ref()?.value().string()?.into_owned().into()).ok();
+    let object = read.clone().filter(is_object).or_else(|| wrapped().filter(is_object));
+    match object {
+        Some(json) => json,
+        None if read.is_some_and(|json| json.value().is_null()) => Json::known("{}"),
+        None => {
             let mut writer = Writer::new(Style::Plain);
             writer.object(|w| w.key("_raw").str(&text));
             Json::known(writer.into_bytes())
         }
     }
+}
+
+fn is_object(json: &Json) -> bool {
+    json.value().kind() == Kind::Object
 }
 
 /// The id that a client sees: the provider's, or one in Ollama's form, with what must come back appended.

@@ -5,10 +5,11 @@
 use bytes::Bytes;
 
 use super::go_json::quoted;
-use super::go_types::{MESSAGE, Struct, Type};
+use super::go_types::{MESSAGE, Type};
 use super::name;
 use super::request::{Object, read_document};
 use crate::chat::{Class, Failure};
+use crate::dialect::go::types::Struct;
 use crate::json::splice::{self, Edit};
 use crate::json::{Json, Style, Value, Writer};
 
@@ -84,9 +85,11 @@ pub fn read(action: Action, body: &Bytes) -> Result<Managing, Failure> {
         named.unwrap_or_default().into_owned()
     };
     let (there, made) = action.names();
+    // A stub for a model of another host is built on nothing that is here.
+    let is_stub = action == Action::Create && !object.string("remote_host").is_empty();
     Ok(Managing {
         action,
-        model: first_of(there),
+        model: if is_stub { String::new() } else { first_of(there) },
         made: first_of(made),
         is_stream: object.get("stream").and_then(Value::bool) != Some(false),
         blobs: ["files", "adapters", "draft_files"].iter().flat_map(|key| digests(object.get(key))).collect(),
@@ -136,7 +139,7 @@ impl Managing {
             let typed = Json::parse(body.slice(member.value.clone())).ok()?;
             let typed = typed.value().string().filter(|typed| !typed.is_empty())?;
             if is_one_of(there) {
-                return (*typed != *model).then(|| model.to_owned());
+                return (!model.is_empty() && *typed != *model).then(|| model.to_owned());
             }
             own_name(&typed).filter(|_| is_one_of(made))
         };

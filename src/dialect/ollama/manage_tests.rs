@@ -93,3 +93,34 @@ fn lines_are_ollamas() {
     assert_eq!(failed, b"{\"status\":\"pulling manifest\"}\n{\"error\":\"no \\u003cway\\u003e\"}\n");
     assert_eq!(write_failed_lines(Action::Copy, "x"), None);
 }
+
+fn names() -> impl proptest::strategy::Strategy<Value = String> {
+    proptest::string::string_regex("[ -~äß\"\\\\]{0,12}").unwrap()
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_are_too_strange_to_be_read(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+        let body = Bytes::from(bytes);
+        for action in [Action::Pull, Action::Push, Action::Create, Action::Copy, Action::Delete] {
+            if let Ok(managing) = read(action, &body) {
+                managing.renamed(&body, "x", |_| None);
+                managing.refusal();
+            }
+        }
+    }
+
+    /// Whatever names there are: a server is told its own, and all else stays.
+    #[test]
+    fn a_name_is_replaced_wherever_it_stands(source in names(), made in names(), own in names(), more in names()) {
+        let asked = serde_json::json!({"source": source, "more": {"source": more}, "destination": made});
+        let body = Bytes::from(asked.to_string());
+        let told = read(Action::Copy, &body).unwrap().renamed(&body, &own, |name| Some(format!("own {name}")));
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+        let changed = |from: &str, to: String| if from.is_empty() { String::new() } else { to };
+        let source = if own.is_empty() { source } else { changed(&source, own) };
+        let made = changed(&made, format!("own {made}"));
+        let want = serde_json::json!({"source": source, "more": {"source": more}, "destination": made});
+        proptest::prop_assert_eq!(told, want);
+    }
+}

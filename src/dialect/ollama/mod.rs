@@ -4,17 +4,21 @@
 //! member, an error's exact words), so requests are judged as Go's decoder and Ollama's handlers judge them.
 
 pub mod answer;
+pub mod context;
 pub mod embed;
 pub mod error;
-mod go_json;
 mod go_types;
 mod line;
 pub mod manage;
 pub mod models;
 pub mod name;
+mod options;
 pub mod request;
 pub mod stream;
 mod upstream;
+pub mod window;
+
+use super::go::json as go_json;
 
 #[cfg(test)]
 mod golden;

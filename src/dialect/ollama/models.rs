@@ -7,11 +7,15 @@ use sha2::{Digest, Sha256};
 use super::go_types::SHOW_REQUEST;
 use super::request::{Object, check_name, read_document};
 use crate::chat::Failure;
+use crate::json::splice::{self, Edit};
 use crate::json::{Json, Style, Writer};
 use crate::model::{Capabilities, Model};
 
 /// Ollama's version that this face behaves like. Clients compare it, in three integers.
 pub const OLLAMA_VERSION: &str = "0.33.0";
+
+/// The `ollama` command wants its user signed in where `remote_host` begins with this behind `https://`; here a key does.
+const SIGN_IN_HOST: &str = "ollama.com";
 
 /// A model that was used lately, for [`write_ps`].
 pub struct Running<'a> {
@@ -45,7 +49,7 @@ pub fn write_ps(running: &[Running<'_>]) -> Vec<u8> {
                     w.key("details").object(|w| write_details(w, model, Lengths::Out));
                     w.key("expires_at").str(&expires_at.to_string());
                     w.key("size_vram").int(0);
-                    w.key("context_length").int(model.context_length.unwrap_or(0));
+                    w.key("context_length").int(model.prompt_window().unwrap_or(0));
                 });
             }
         });
@@ -57,14 +61,12 @@ pub fn write_ps(running: &[Running<'_>]) -> Vec<u8> {
 pub fn write_show(model: &Model, asked: &str, started: Timestamp, user_agent: Option<&str>) -> Vec<u8> {
     let mut writer = Writer::new(Style::Go);
     writer.object(|w| {
-        if let Some(length) = model.context_length {
+        w.key("modelfile").str(&modelfile(model));
+        if let Some(length) = model.prompt_window() {
             // Ollama pads the key to 30 columns. Clients that find no num_ctx here assume a small one.
             w.key("parameters").str(&format!("{:<30} {length}", "num_ctx"));
         }
-        if model.capabilities.insert == Some(true) {
-            // Clients look for the suffix to know that a gap can be filled.
-            w.key("template").str("{{ .Prompt }}{{ .Suffix }}");
-        }
+        w.key("template").str(template(model));
         w.key("details").object(|w| write_details(w, model, Lengths::Out));
         write_remote(w, model);
         w.key("model_info").object(|w| write_info(w, model, basename(model, asked, user_agent)));
@@ -72,6 +74,17 @@ pub fn write_show(model: &Model, asked: &str, started: Timestamp, user_agent: Op
         w.key("modified_at").str(&modified_at(model, started));
     });
     writer.into_bytes()
+}
+
+/// Ollama's default; clients look for the suffix to know that a gap can be filled.
+fn template(model: &Model) -> &'static str {
+    if model.capabilities.insert == Some(true) { "{{ .Prompt }}{{ .Suffix }}" } else { "{{ .Prompt }}" }
+}
+
+/// What `ollama show --modelfile` prints: enough to make a model of another name from it.
+fn modelfile(model: &Model) -> String {
+    let window = model.prompt_window().map(|length| format!("PARAMETER num_ctx {length}\n")).unwrap_or_default();
+    format!("FROM {}\nTEMPLATE {}\n{window}", shown_name(model), template(model))
 }
 
 /// `GET /api/version`: Ollama's and our own beside it.
@@ -98,6 +111,9 @@ pub fn read_show(body: &Bytes) -> Result<String, Failure> {
 }
 
 fn write_row(w: &mut Writer, model: &Model, started: Timestamp) {
+    if let Some(row) = own_row(model) {
+        return w.raw(&row);
+    }
     w.object(|w| {
         let name = shown_name(model);
         w.key("name").str(&name);
@@ -111,15 +127,32 @@ fn write_row(w: &mut Writer, model: &Model, started: Timestamp) {
     });
 }
 
+/// The row of the Ollama server whose model it is, under the name that is listed.
+fn own_row(model: &Model) -> Option<String> {
+    let row = model.own_row.as_ref().filter(|_| model.is_local)?;
+    if model.name == model.id {
+        return Some(row.clone());
+    }
+    let row = Bytes::copy_from_slice(row.as_bytes());
+    let members = splice::members(&row)?;
+    let name = Json::string(&shown_name(model)).as_str().to_owned();
+    let is_name = |(_, member): &(usize, &splice::Member)| member.key == "name" || member.key == "model";
+    let named = members.iter().enumerate().filter(is_name).map(|(index, _)| Edit::Value(index, name.clone()));
+    String::from_utf8(splice::apply(&row, &members, &named.collect::<Vec<_>>()).to_vec()).ok()
+}
+
 /// Clients append `:latest` to a name without a colon, and then don't find it.
 fn shown_name(model: &Model) -> String {
     if model.name.contains(':') { model.name.clone() } else { format!("{}:latest", model.name) }
 }
 
 fn write_remote(w: &mut Writer, model: &Model) {
-    if let Some((name, host)) = &model.remote {
-        w.key("remote_model").str(name);
-        w.key("remote_host").str(host);
+    let Some((name, host)) = &model.remote else { return };
+    w.key("remote_model").str(name);
+    match host.strip_prefix("https://").filter(|host| host.starts_with(SIGN_IN_HOST) && !model.is_local) {
+        // The scheme's case means nothing but to the prefix that the command looks for.
+        Some(host) => w.key("remote_host").str(&format!("HTTPS://{host}")),
+        None => w.key("remote_host").str(host),
     }
 }
 
@@ -157,7 +190,7 @@ fn write_details(w: &mut Writer, model: &Model, lengths: Lengths) {
     w.key("parameter_size").str(&text(&model.parameter_size));
     w.key("quantization_level").str(&text(&model.quantization));
     if in_list {
-        model.context_length.into_iter().for_each(|length| w.key("context_length").int(length));
+        model.prompt_window().into_iter().for_each(|length| w.key("context_length").int(length));
         model.embedding_length.into_iter().for_each(|length| w.key("embedding_length").int(length));
     }
 }
@@ -191,7 +224,7 @@ fn write_info(w: &mut Writer, model: &Model, basename: &str) {
         ("general.architecture".to_owned(), Json::string(&architecture)),
         ("general.basename".to_owned(), Json::string(basename)),
     ];
-    let lengths = [("context_length", model.context_length), ("embedding_length", model.embedding_length)];
+    let lengths = [("context_length", model.prompt_window()), ("embedding_length", model.embedding_length)];
     for (name, length) in lengths {
         rows.extend(length.map(|length| (format!("{architecture}.{name}"), Json::known(length.to_string()))));
     }

@@ -69,7 +69,7 @@ fn names_without_a_colon_get_one() {
 
 #[test]
 fn details_of_a_cloud_model() {
-    let want = r#"{"parameters":"num_ctx                        1048576","details":{"parent_model":"","format":"","family":"gemini2-5","families":["gemini2-5"],"parameter_size":"","quantization_level":""},"remote_model":"gemini-2.5-pro","remote_host":"https://example.com","model_info":{"gemini2-5.context_length":1048576,"general.architecture":"gemini2-5","general.basename":"google:gemini-2.5-pro"},"capabilities":["completion","tools"],"modified_at":"1970-01-01T00:00:00Z"}"#;
+    let want = r#"{"modelfile":"FROM google:gemini-2.5-pro\nTEMPLATE {{ .Prompt }}\nPARAMETER num_ctx 1048576\n","parameters":"num_ctx                        1048576","template":"{{ .Prompt }}","details":{"parent_model":"","format":"","family":"gemini2-5","families":["gemini2-5"],"parameter_size":"","quantization_level":""},"remote_model":"gemini-2.5-pro","remote_host":"https://example.com","model_info":{"gemini2-5.context_length":1048576,"general.architecture":"gemini2-5","general.basename":"google:gemini-2.5-pro"},"capabilities":["completion","tools"],"modified_at":"1970-01-01T00:00:00Z"}"#;
     assert_eq!(text(write_show(&cloud(), "gemini", Timestamp::UNIX_EPOCH, Some("curl/8"))), want);
     let copilot = text(write_show(&cloud(), "gemini", Timestamp::UNIX_EPOCH, Some("GitHubCopilotChat/0.30")));
     assert!(copilot.contains(r#""general.basename":"gemini""#), "{copilot}");
@@ -79,13 +79,48 @@ fn details_of_a_cloud_model() {
 fn only_what_is_known_is_told() {
     let model = Model { context_length: None, family: None, ..cloud() };
     let shown = text(write_show(&model, "x", Timestamp::UNIX_EPOCH, None));
-    assert!(shown.starts_with(r#"{"details":"#) && !shown.contains("template"), "{shown}");
+    let start =
+        r#"{"modelfile":"FROM google:gemini-2.5-pro\nTEMPLATE {{ .Prompt }}\n","template":"{{ .Prompt }}","details":"#;
+    assert!(shown.starts_with(start) && !shown.contains("parameters"), "{shown}");
     assert!(
         shown.contains(r#""model_info":{"general.architecture":"google","general.basename":"google:gemini-2.5-pro"}"#)
     );
     let insert = Capabilities { insert: Some(true), ..Capabilities::default() };
     let shown = text(write_show(&Model { capabilities: insert, ..cloud() }, "x", Timestamp::UNIX_EPOCH, None));
     assert!(shown.contains(".Suffix"));
+}
+
+/// Clients that know one figure fill all of it with a prompt.
+#[test]
+fn a_window_of_which_prompts_get_a_part() {
+    let model = Model { context_length: Some(400_000), input_limit: Some(272_000), ..cloud() };
+    let shown = text(write_show(&model, "x", Timestamp::UNIX_EPOCH, None));
+    assert!(
+        shown.contains(r#""gemini2-5.context_length":272000"#)
+            && shown.contains("num_ctx                        272000")
+    );
+    assert!(text(write_tags(&[&model], Timestamp::UNIX_EPOCH)).contains(r#""context_length":272000"#));
+}
+
+#[test]
+fn the_command_asks_for_no_sign_in_where_a_key_opens() {
+    let host = |host: &str| Model { remote: Some(("m".to_owned(), host.to_owned())), ..cloud() };
+    let row = |model: &Model| text(write_tags(&[model], Timestamp::UNIX_EPOCH));
+    assert!(row(&host("https://ollama.com")).contains(r#""remote_host":"HTTPS://ollama.com""#));
+    assert!(row(&host("https://api.example.com")).contains(r#""remote_host":"https://api.example.com""#));
+    let stub = Model { is_local: true, ..host("https://ollama.com:443") };
+    assert!(row(&stub).contains(r#""remote_host":"https://ollama.com:443""#));
+}
+
+/// What an Ollama says of its own model is handed on as it is, also what is not known here; an alias changes the name alone.
+#[test]
+fn an_ollamas_own_row_is_its_own() {
+    let row = r#"{"name":"m1:latest","model":"m1:latest","new":[1.50,"\u003c"],"details":{"families":["a","b"]},"capabilities":["audio","completion"]}"#;
+    let model = Model { id: "m1:latest".to_owned(), own_row: Some(row.to_owned()), ..local() };
+    assert_eq!(text(write_tags(&[&model, &model], Timestamp::UNIX_EPOCH)), format!(r#"{{"models":[{row},{row}]}}"#));
+    let alias = Model { name: "short".to_owned(), ..model };
+    let renamed = row.replace("m1:latest", "short:latest");
+    assert_eq!(text(write_tags(&[&alias], Timestamp::UNIX_EPOCH)), format!(r#"{{"models":[{renamed}]}}"#));
 }
 
 #[test]

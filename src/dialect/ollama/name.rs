@@ -48,6 +48,12 @@ fn without_source(name: &str) -> Option<&str> {
     }
 }
 
+/// Does Ollama have a model of this name run at ollama.com (`:cloud`, a tag ending in `-cloud`)?
+pub fn is_elsewhere(name: &str) -> bool {
+    let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag.trim());
+    tag.eq_ignore_ascii_case("cloud") || tag.to_ascii_lowercase().ends_with("-cloud")
+}
+
 /// Would Ollama take it for a name?
 pub(super) fn is_valid(name: &str) -> bool {
     full_name(name.trim()).is_some()
@@ -60,6 +66,11 @@ pub fn unknown_to_embed(asked: &str, failure: Failure) -> Failure {
         return Failure { message: format!("model \"{asked}\" not found, try pulling it first"), ..told };
     }
     told
+}
+
+/// What Ollama says when thoughts are asked of a model that has none; the name as typed.
+pub fn cannot_think(asked: &str) -> Failure {
+    Failure::bad_request(format!("{} does not support thinking", quoted(asked))).with_param("think")
 }
 
 /// The name with its tag and without a scheme; `None` when Ollama would not take it.

@@ -4,6 +4,7 @@
 //! model (does it think, does it take tools) is not checked here.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +12,10 @@ use bytes::Bytes;
 
 use super::go_json::{SyntaxError, first_value, quoted};
 use super::go_types::{CHAT_REQUEST, GENERATE_REQUEST, Type, check, duration_seconds};
+use super::options::{check_options, read_options};
 use crate::chat::{
-    Class, Effort, Extra, Failure, Fault, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings,
-    Source, Tool, opaque,
+    Class, Effort, Extra, Failure, Fault, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role,
+    Settings, Source, Tool, opaque,
 };
 use crate::dialect::Dialect;
 use crate::json::{Json, Kind, Text, Value};
@@ -35,8 +37,7 @@ pub fn load_of(request: &Request) -> Option<Load> {
         None => request.messages.is_empty(),
         Some(prompt) => is_blank(&prompt.text) && is_blank(&prompt.suffix),
     };
-    let keep_alive = request.extras.iter().find(|extra| is_own(extra) && extra.name == "keep_alive");
-    let unloads = keep_alive.is_some_and(|extra| is_zero_duration(extra.value.value()));
+    let unloads = keep_alive(&request.extras) == Some(Duration::ZERO);
     asks_nothing.then_some(if unloads { Load::Unload } else { Load::Load })
 }
 
@@ -49,12 +50,22 @@ pub(super) fn is_own(extra: &Extra) -> bool {
     extra.dialect == Dialect::Ollama.name()
 }
 
-pub(super) fn is_zero_duration(value: Value<'_>) -> bool {
-    match value.kind() {
-        Kind::Number => value.float() == Some(0.0),
-        Kind::String => value.string().is_some_and(|text| duration_seconds(&text) == Ok(0.0)),
-        _ => false,
-    }
+/// How long the model shall stay after this request, where the client says.
+pub fn keep_alive(extras: &[Extra]) -> Option<Duration> {
+    kept_for(extras.iter().find(|extra| is_own(extra) && extra.name == "keep_alive")?.value.value())
+}
+
+/// A number of seconds or one of Go's durations. A negative one is for ever, which to Go are some 292 years: nanoseconds in 63
+/// bits.
+pub(super) fn kept_for(value: Value<'_>) -> Option<Duration> {
+    const EVER: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+    let seconds = match value.kind() {
+        Kind::Number => value.float()?,
+        Kind::String => duration_seconds(&value.string()?).ok()?,
+        _ => return None,
+    };
+    let kept = if seconds < 0.0 { EVER } else { Duration::try_from_secs_f64(seconds).unwrap_or(EVER) };
+    Some(kept.min(EVER))
 }
 
 /// Reads the body of `POST /api/chat`.
@@ -163,45 +174,6 @@ fn check_use(object: &Object<'_>, request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A wrong option type is the server's fault in Ollama's eyes: 500.
-fn check_options(options: Value<'_>) -> Result<(), Failure> {
-    for (key, value) in options.members().filter(|(_, value)| !value.is_null()) {
-        let wanted = match (option_type(&key), value.kind()) {
-            (Some(OptionType::Int), kind) if kind != Kind::Number => "type integer",
-            (Some(OptionType::Float), kind) if kind != Kind::Number => "type float32",
-            (Some(OptionType::Bool), kind) if kind != Kind::Bool => "type boolean",
-            (Some(OptionType::Strings), kind) if kind != Kind::Array => "type array",
-            (Some(OptionType::Strings), _) if value.items().any(|item| item.kind() != Kind::String) => {
-                "an array of strings"
-            }
-            _ => continue,
-        };
-        let message = format!("option {} must be of {wanted}", quoted(&key));
-        return Err(Failure::bad_request(message).with_status(500).with_param(format!("options.{key}")));
-    }
-    Ok(())
-}
-
-enum OptionType {
-    Int,
-    Float,
-    Bool,
-    Strings,
-}
-
-/// The options that Ollama knows; others pass unseen.
-fn option_type(key: &str) -> Option<OptionType> {
-    Some(match key {
-        "num_keep" | "seed" | "num_predict" | "top_k" | "repeat_last_n" | "num_ctx" | "num_batch" | "num_gpu"
-        | "main_gpu" | "num_thread" | "draft_num_predict" => OptionType::Int,
-        "temperature" | "top_p" | "min_p" | "typical_p" | "repeat_penalty" | "presence_penalty"
-        | "frequency_penalty" => OptionType::Float,
-        "use_mmap" => OptionType::Bool,
-        "stop" => OptionType::Strings,
-        _ => return None,
-    })
-}
-
 fn check_format(format: Value<'_>) -> Result<(), Failure> {
     let is_known = match format.kind() {
         Kind::Object => true,
@@ -252,36 +224,14 @@ fn says_something(value: Value<'_>) -> bool {
 }
 
 pub(super) fn extra(name: &str, value: Value<'_>) -> Extra {
-    Extra { dialect: Dialect::Ollama.name(), name: name.to_owned(), value: value.to_json() }
-}
-
-fn read_options(options: Value<'_>, settings: &mut Settings, extras: &mut Vec<Extra>) {
-    for (key, value) in options.members().filter(|(_, value)| !value.is_null()) {
-        match key.as_ref() {
-            // No limit, 0 as well as the negative ones.
-            "num_predict" => settings.max_tokens = value.int().filter(|count| *count > 0),
-            // -1 asks for a random one.
-            "seed" => settings.seed = value.int().filter(|seed| *seed >= 0).map(|_| whole(value)),
-            "num_ctx" => settings.context_length = value.int().filter(|tokens| *tokens > 0),
-            "stop" => settings.stop = value.items().filter_map(Value::text).collect(),
-            "top_k" => settings.top_k = Some(whole(value)),
-            "temperature" => settings.temperature = Some(value.to_json()),
-            "top_p" => settings.top_p = Some(value.to_json()),
-            "min_p" => settings.min_p = Some(value.to_json()),
-            "presence_penalty" => settings.presence_penalty = Some(value.to_json()),
-            "frequency_penalty" => settings.frequency_penalty = Some(value.to_json()),
-            "repeat_penalty" => settings.repeat_penalty = Some(value.to_json()),
-            other => extras.push(extra(&format!("options.{other}"), value)),
-        }
-    }
-}
-
-/// An integer that may stand there as a float, which Ollama cuts.
-fn whole(value: Value<'_>) -> Json {
-    match value.as_str().parse::<i64>() {
-        Ok(_) => value.to_json(),
-        Err(_) => Json::known(value.int().unwrap_or_default().to_string()),
-    }
+    let loss = match name {
+        // Kept by the gateway itself; and no cloud cuts a prompt or shifts its window without a word.
+        "keep_alive" | "truncate" | "shift" | "options" => Loss::Nothing,
+        // What was said before, in the tokens of the model that said it.
+        "context" => Loss::Content,
+        _ => Loss::Parameter,
+    };
+    Extra { loss, ..Extra::new(Dialect::Ollama.name(), name, value.to_json()) }
 }
 
 fn read_format(format: Value<'_>) -> Option<Format> {
@@ -382,7 +332,7 @@ fn read_image(value: Value<'_>) -> Option<Media> {
     Some(Media { mime, source: Source::Base64(data), detail: None, filename: None })
 }
 
-/// The kind of a picture by its first bytes; JPEG when they say nothing.
+/// The kind of a picture or, since Ollama takes sound in the same place, of that, by its first bytes; JPEG when they say nothing.
 pub(super) fn mime_of(data: &Text) -> &'static str {
     let data = data.as_str();
     let head: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).take(16).collect();
@@ -392,6 +342,11 @@ pub(super) fn mime_of(data: &Text) -> &'static str {
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [b'G', b'I', b'F', b'8', ..] => "image/gif",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "audio/wav",
+        [b'I', b'D', b'3', ..] | [0xFF, 0xFB | 0xF3 | 0xF2, ..] => "audio/mpeg",
+        [b'O', b'g', b'g', b'S', ..] => "audio/ogg",
+        [b'f', b'L', b'a', b'C', ..] => "audio/flac",
+        [b'I', b'I', 0x2A, 0, ..] | [b'M', b'M', 0, 0x2A, ..] => "image/tiff",
         [b'B', b'M', ..] => "image/bmp",
         [b'%', b'P', b'D', b'F', ..] => "application/pdf",
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', ..] => "image/avif",

@@ -70,7 +70,7 @@ impl Decoder {
         self.content(message.get("content").or_else(|| line.get("response")), line.get("logprobs"), events);
         self.images(message, events);
         let calls = message.get("tool_calls").or_else(|| line.get("tool_calls"));
-        calls.into_iter().flat_map(Value::items).for_each(|call| self.call(call, events));
+        self.calls(calls.into_iter().flat_map(Value::items), events);
         if line.get("done").and_then(Value::bool) == Some(true) {
             self.done(line, events);
         }
@@ -106,12 +106,18 @@ impl Decoder {
         }
     }
 
-    fn call(&mut self, call: Value<'_>, events: &mut Vec<Event>) {
-        let Some(function) = call.get("function") else { return };
-        let name = function.get("name").and_then(Value::text).unwrap_or_else(Text::empty);
-        let arguments = Text::from(function.get("arguments").map_or("{}", Value::as_str));
-        self.has_calls = true;
-        self.whole(BlockKind::ToolCall { id: filled(call.get("id")), name, signature: None }, arguments, events);
+    /// The calls of one line are open together: they are told together to clients who are told so.
+    fn calls<'a>(&mut self, calls: impl Iterator<Item = Value<'a>>, events: &mut Vec<Event>) {
+        let mut ends = Vec::new();
+        for call in calls {
+            let Some(function) = call.get("function") else { continue };
+            let name = function.get("name").and_then(Value::text).unwrap_or_else(Text::empty);
+            let arguments = Text::from(function.get("arguments").map_or("{}", Value::as_str));
+            let kind = BlockKind::ToolCall { id: filled(call.get("id")), name, signature: None };
+            ends.push(self.begin(kind, arguments, events));
+        }
+        self.has_calls |= !ends.is_empty();
+        events.append(&mut ends);
     }
 
     /// More of the text or the thought that is open, or the first of one.
@@ -130,12 +136,18 @@ impl Decoder {
 
     /// A block that comes in one piece.
     fn whole(&mut self, kind: BlockKind, text: Text, events: &mut Vec<Event>) {
+        let end = self.begin(kind, text, events);
+        events.push(end);
+    }
+
+    /// A block with all that it holds, and what ends it.
+    fn begin(&mut self, kind: BlockKind, text: Text, events: &mut Vec<Event>) -> Event {
         self.close(events);
         let block = self.blocks;
+        self.blocks += 1;
         events.push(Event::BlockStart { choice: 0, block, kind });
         events.push(Event::Delta { choice: 0, block, text });
-        events.push(Event::BlockEnd { choice: 0, block, signature: None });
-        self.blocks += 1;
+        Event::BlockEnd { choice: 0, block, signature: None }
     }
 
     fn close(&mut self, events: &mut Vec<Event>) {
@@ -386,7 +398,7 @@ impl Lines {
         if !logprobs.is_empty() {
             self.write(Said::default(), &logprobs, now, out);
         }
-        let seen = Seen { started: self.reply.started, first: self.first, now, bytes: self.bytes };
+        let seen = Seen { reply: &self.reply, first: Some(self.first.unwrap_or(now)), now, bytes: self.bytes };
         let metrics = match finish {
             Finish::Load | Finish::Unload => Metrics::default(),
             _ => Metrics::of(&self.usage.unwrap_or_default(), seen),

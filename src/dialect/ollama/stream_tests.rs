@@ -80,9 +80,9 @@ fn thinking_text_and_calls_are_blocks() {
             "1 end",
             "2 start tool-call f id=c",
             "2 \"{\\\"x\\\":1}\"",
-            "2 end",
             "3 start tool-call g id=-",
             "3 \"{}\"",
+            "2 end",
             "3 end",
             "finish toolcalls",
             "usage 3+4",
@@ -138,7 +138,7 @@ fn a_stream_s_last_line_waits_for_the_counts() {
     let want = [
         r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.003Z","message":{"role":"assistant","content":"","thinking":"h\u003c"},"done":false}"#,
         r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.007Z","message":{"role":"assistant","content":"é"},"done":false}"#,
-        r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.01Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"length","total_duration":10000000,"prompt_eval_count":7,"prompt_eval_duration":3000000,"eval_count":2,"eval_duration":7000000}"#,
+        r#"{"model":"p:m","created_at":"1970-01-01T00:00:00.01Z","message":{"role":"assistant","content":""},"done":true,"done_reason":"length","total_duration":10000000,"load_duration":1,"prompt_eval_count":7,"prompt_eval_duration":3000000,"eval_count":2,"eval_duration":7000000}"#,
     ];
     assert_eq!(encoded(Wire::OllamaChat, events.clone()), want);
     let generated = encoded(Wire::OllamaGenerate, events);
@@ -279,6 +279,27 @@ proptest! {
         let lines = encoded(wire, events);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         prop_assert_eq!(decoded(&lines), want);
+    }
+
+    #[test]
+    fn lines_are_the_same_however_the_bytes_are_cut(
+        texts in proptest::collection::vec(".{0,6}", 1..5),
+        places: Vec<prop::sample::Index>,
+        is_crlf: bool,
+    ) {
+        let said = |text: &String| serde_json::json!({"model": "m", "message": {"content": text}, "done": false});
+        let done = serde_json::json!({"model": "m", "message": {"content": ""}, "done": true});
+        let lines: Vec<String> = texts.iter().map(said).chain([done]).map(|line| line.to_string()).collect();
+        let body = lines.join(if is_crlf { "\r\n" } else { "\n" });
+        let mut borders: Vec<usize> = places.iter().map(|place| place.index(body.len())).chain([0, body.len()]).collect();
+        borders.sort_unstable();
+        let mut framer = crate::dialect::Framer::new(crate::dialect::Framing::Ndjson, 1 << 20);
+        let mut records = Vec::new();
+        borders.windows(2).for_each(|pair| framer.push(&body.as_bytes()[pair[0]..pair[1]], &mut records).unwrap());
+        framer.end(&mut records);
+        let read: Vec<String> = records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect();
+        let read: Vec<&str> = read.iter().map(String::as_str).collect();
+        prop_assert_eq!(decoded(&read), decoded(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
     }
 
     #[test]

@@ -7,18 +7,20 @@ use std::collections::HashMap;
 
 use super::request::is_own;
 use crate::chat::{
-    Effort, Extra, Failure, Format, Media, Message, Part, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
+    Effort, Extra, Failure, Format, Loss, Media, Message, Part, Reasoning, Request, Role, Settings, Source, Tool,
+    ToolChoice,
 };
 use crate::dialect::{Quirks, Written};
 use crate::json::{Json, Kind, Style, Text, Writer};
 
 /// The body of `POST /api/chat`.
 ///
-/// Fails where content has no place there: pictures by address, sound, documents, a suffix.
+/// Fails where content has no place there: pictures by address, documents, a suffix; and where several answers are asked for.
 pub fn write_chat(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
     if request.prompt.as_ref().is_some_and(|prompt| prompt.suffix.as_ref().is_some_and(|text| !text.is_empty())) {
-        return Err(Failure::bad_request("a suffix can't be asked for in a conversation").with_param("suffix"));
+        return Err(Failure::cannot_insert(&request.model));
     }
+    check_choices(request)?;
     let names = CallNames::of(&request.messages);
     let mut turns = Vec::new();
     for message in &request.messages {
@@ -40,8 +42,9 @@ pub fn write_chat(request: &Request, _quirks: &Quirks) -> Result<Written, Failur
 
 /// The body of `POST /api/generate`.
 ///
-/// Fails where content has no place there: pictures by address, sound, documents.
+/// Fails where content has no place there: pictures by address, documents; and where several answers are asked for.
 pub fn write_generate(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
+    check_choices(request)?;
     let prompt = request.prompt.clone().unwrap_or_default();
     let asked = Spoken::of(&request.messages, |role| !is_instruction(role))?;
     let system = Spoken::of(&request.messages, is_instruction)?;
@@ -68,6 +71,15 @@ pub fn write_generate(request: &Request, _quirks: &Quirks) -> Result<Written, Fa
         dropped.push("tools".to_owned());
     }
     Ok(Written { body: writer.into_bytes(), dropped })
+}
+
+/// Ollama gives one answer to a request; fewer than were asked for would be a loss that nobody sees.
+fn check_choices(request: &Request) -> Result<(), Failure> {
+    if request.settings.choices.is_none_or(|count| count <= 1) {
+        return Ok(());
+    }
+    let message = "n must be 1: an Ollama server gives one answer to a request; send the request again for another";
+    Err(Failure::bad_request(message).with_param("n"))
 }
 
 /// Members of Ollama's own that go back where they came from.
@@ -201,17 +213,16 @@ fn write_tools(w: &mut Writer, request: &Request) {
 
 /// Parameters without a place in Ollama's requests.
 fn dropped(request: &Request, extras: &[&str]) -> Vec<String> {
-    let settings = &request.settings;
     let rows = [
         ("tool_choice", matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_)))),
         ("parallel_tool_calls", request.parallel_tool_calls == Some(false)),
-        ("n", settings.choices.is_some_and(|count| count > 1)),
         ("name", request.messages.iter().any(|message| message.name.is_some())),
     ];
     let known = rows.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
     let placed =
         |extra: &&Extra| is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()));
-    known.chain(request.extras.iter().filter(|extra| !placed(extra)).map(|extra| extra.name.clone())).collect()
+    let left = request.extras.iter().filter(|extra| !placed(extra) && extra.loss != Loss::Nothing);
+    known.chain(left.map(|extra| extra.name.clone())).collect()
 }
 
 /// A message in Ollama's form.
@@ -369,8 +380,9 @@ impl Spoken {
 
 fn image_data(media: &Media) -> Result<Text, Failure> {
     let refuse = |message: &str| Err(Failure::bad_request(message));
-    if !media.mime.is_empty() && !media.mime.starts_with("image/") {
-        return refuse(&format!("{} input can't be sent to Ollama, which takes images alone", media.mime));
+    // Sound goes where pictures do: models that hear find it there.
+    if !media.mime.is_empty() && !media.mime.starts_with("image/") && !media.mime.starts_with("audio/") {
+        return refuse(&format!("{} input can't be sent to Ollama, which takes images and sound alone", media.mime));
     }
     match &media.source {
         Source::Base64(data) => Ok(data.clone()),

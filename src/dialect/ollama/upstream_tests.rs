@@ -63,13 +63,12 @@ fn settings_format_tools_and_thinking() {
         context_length: Some(8192),
         logprobs: Some(true),
         top_logprobs: Some(2),
-        choices: Some(2),
+        choices: Some(1),
         ..Settings::default()
     };
     let tool =
         |name: &str| Tool { name: name.into(), description: None, parameters: Some(schema.clone()), strict: None };
-    let extra =
-        |dialect, name: &str, value: &'static str| Extra { dialect, name: name.to_owned(), value: Json::known(value) };
+    let extra = |dialect, name: &str, value: &'static str| Extra::new(dialect, name, Json::known(value));
     let request = Request {
         settings,
         tools: vec![tool("f"), tool("g")],
@@ -91,7 +90,16 @@ fn settings_format_tools_and_thinking() {
         r#""think":"max","logprobs":true,"top_logprobs":2,"keep_alive":-1}"#,
     );
     assert_eq!(body, want);
-    assert_eq!(dropped, ["tool_choice", "n", "logit_bias"]);
+    assert_eq!(dropped, ["tool_choice", "logit_bias"]);
+}
+
+#[test]
+fn more_than_one_answer_is_refused() {
+    let settings = Settings { choices: Some(2), ..Settings::default() };
+    for write in [write_chat, write_generate] {
+        let failure = write(&Request { settings: settings.clone(), ..request() }, &Quirks::default()).unwrap_err();
+        assert_eq!((failure.status, failure.param.as_deref()), (400, Some("n")));
+    }
 }
 
 #[test]
@@ -130,8 +138,8 @@ fn content_without_a_place_is_an_error() {
         (media("image/png", Source::Url("https://x/y.png".into())), NO_IMAGE_URLS),
         (media("image/png", Source::FileId("file-1".into())), NO_IMAGE_URLS),
         (
-            media("audio/wav", Source::Base64("QUJD".into())),
-            "audio/wav input can't be sent to Ollama, which takes images alone",
+            media("application/pdf", Source::Base64("QUJD".into())),
+            "application/pdf input can't be sent to Ollama, which takes images and sound alone",
         ),
     ];
     for (part, want) in rows {

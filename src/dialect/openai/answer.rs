@@ -2,8 +2,9 @@
 
 use crate::chat::{Answer, Block, BlockKind, Choice, Class, Event, Failure, Finish, Usage, opaque};
 use crate::dialect::Reply;
-use crate::json::{Json, Kind, Style, Text, Value, Writer};
+use crate::json::{Json, Kind, Text, Value, Writer};
 
+use super::Accent;
 use super::reader::Reader;
 
 /// Reads a chat answer.
@@ -27,33 +28,37 @@ fn read(body: &Json, events: &mut Vec<Event>) {
     reader.end(true, events);
 }
 
-/// Writes a chat answer in the order of OpenAI's own.
+/// Writes a chat answer in the order of the accent.
 pub fn write_chat(answer: &Answer, reply: &Reply) -> Vec<u8> {
+    let accent = reply.accent;
     whole(answer, reply, "chat.completion", "chatcmpl-", |w, index, choice| {
         w.key("index").int(index);
-        w.key("message").object(|w| message(w, choice));
-        match choice.logprobs.as_slice() {
-            [] => w.key("logprobs").null(),
-            lists => write_logprobs(w.key("logprobs"), lists),
-        }
+        w.key("message").object(|w| message(w, choice, accent));
         let has_calls = choice.blocks.iter().any(|block| matches!(block.kind, BlockKind::ToolCall { .. }));
-        let reason = choice.finish.as_ref().unwrap_or(&Finish::Stop);
-        w.key("finish_reason").str(reason_name(reason, has_calls));
+        let reason = reason_name(choice.finish.as_ref().unwrap_or(&Finish::Stop), has_calls, accent);
+        let probabilities = |w: &mut Writer| match choice.logprobs.as_slice() {
+            [] if accent.is_ollama() => {}
+            [] => w.key("logprobs").null(),
+            lists => write_logprobs(w.key("logprobs"), lists, accent),
+        };
+        accent.write_end(w, probabilities, |w| w.key("finish_reason").str(reason));
     })
 }
 
 /// Writes a legacy completion. Only what is to be read has a place there: thoughts and calls do not.
 pub fn write_completions(answer: &Answer, reply: &Reply) -> Vec<u8> {
+    let accent = reply.accent;
     whole(answer, reply, "text_completion", "cmpl-", |w, index, choice| {
         let echo = reply.echo.as_deref().map(Text::from);
-        let is_read = |kind: &BlockKind| matches!(kind, BlockKind::Text | BlockKind::Refusal);
-        w.key("text").texts(echo.iter().chain(texts(choice, is_read)));
+        w.key("text").texts(echo.iter().chain(texts(choice, is_said)));
         w.key("index").int(index);
-        match choice.logprobs.as_slice() {
+        let reason = reason_name(choice.finish.as_ref().unwrap_or(&Finish::Stop), false, accent);
+        let probabilities = |w: &mut Writer| match choice.logprobs.as_slice() {
+            [] if accent.is_ollama() => {}
             [] => w.key("logprobs").null(),
             lists => write_legacy_logprobs(w.key("logprobs"), lists),
-        }
-        w.key("finish_reason").str(reason_name(choice.finish.as_ref().unwrap_or(&Finish::Stop), false));
+        };
+        accent.write_end(w, probabilities, |w| w.key("finish_reason").str(reason));
     })
 }
 
@@ -64,36 +69,63 @@ fn whole(
     prefix: &str,
     body: impl Fn(&mut Writer, u32, &Choice),
 ) -> Vec<u8> {
-    let mut writer = Writer::new(Style::Plain);
+    let accent = reply.accent;
+    let mut writer = accent.writer();
     writer.object(|w| {
         match &answer.id {
             Some(id) => w.key("id").text(id),
-            None => w.key("id").str(&new_id(prefix)),
+            None => w.key("id").str(&accent.new_id(prefix)),
         }
         w.key("object").str(object);
         w.key("created").int(reply.started.as_second());
-        w.key("model").str(&reply.model);
+        accent.write_model(w, &reply.model);
         w.key("choices").array(|w| {
             (0u32..).zip(&answer.choices).for_each(|(index, choice)| w.object(|w| body(w, index, choice)));
         });
-        if answer.usage != Usage::default() {
-            write_usage(w.key("usage"), &answer.usage);
+        if accent.is_ollama() || answer.usage != Usage::default() {
+            write_usage(w.key("usage"), &answer.usage, accent);
         }
     });
-    writer.into_bytes()
+    accent.body(writer)
 }
 
 fn texts(choice: &Choice, is_wanted: impl Fn(&BlockKind) -> bool) -> impl Iterator<Item = &Text> {
     choice.blocks.iter().filter(move |block| is_wanted(&block.kind)).flat_map(|block| &block.texts)
 }
 
-fn message(w: &mut Writer, choice: &Choice) {
+/// What is to be read.
+fn is_said(kind: &BlockKind) -> bool {
+    matches!(kind, BlockKind::Text | BlockKind::Refusal)
+}
+
+fn message(w: &mut Writer, choice: &Choice, accent: Accent) {
+    let has = |is_wanted: fn(&BlockKind) -> bool| choice.blocks.iter().any(|block| is_wanted(&block.kind));
+    let is_thinking = |kind: &BlockKind| matches!(kind, BlockKind::Thinking);
+    w.key("role").str("assistant");
+    match accent {
+        Accent::OpenAi => content(w, choice),
+        Accent::Ollama => w.key("content").texts(texts(choice, is_said)),
+    }
+    if has(is_thinking) {
+        write_thinking(w, accent, |w| w.texts(texts(choice, is_thinking)));
+    }
+    if has(|kind| matches!(kind, BlockKind::ToolCall { .. })) {
+        let calls = choice.blocks.iter().filter_map(call_of);
+        w.key("tool_calls").array(|w| {
+            (0u32..).zip(calls).for_each(|(index, call)| call.write(w, accent.is_ollama().then_some(index)));
+        });
+    }
+    if has(|kind| matches!(kind, BlockKind::Media { .. })) {
+        w.key("images").array(|w| choice.blocks.iter().for_each(|block| image(w, block)));
+    }
+}
+
+/// Text and refusal, of which OpenAI tells either.
+fn content(w: &mut Writer, choice: &Choice) {
     let has = |is_wanted: fn(&BlockKind) -> bool| choice.blocks.iter().any(|block| is_wanted(&block.kind));
     let is_text = |kind: &BlockKind| matches!(kind, BlockKind::Text);
     let is_refusal = |kind: &BlockKind| matches!(kind, BlockKind::Refusal);
-    let is_thinking = |kind: &BlockKind| matches!(kind, BlockKind::Thinking);
     let is_call = |kind: &BlockKind| matches!(kind, BlockKind::ToolCall { .. });
-    w.key("role").str("assistant");
     match has(is_text) || !(has(is_call) || has(is_refusal)) {
         true => w.key("content").texts(texts(choice, is_text)),
         false => w.key("content").null(),
@@ -102,30 +134,43 @@ fn message(w: &mut Writer, choice: &Choice) {
         true => w.key("refusal").texts(texts(choice, is_refusal)),
         false => w.key("refusal").null(),
     }
-    if has(is_thinking) {
-        w.key("reasoning_content").texts(texts(choice, is_thinking));
-        w.key("reasoning").texts(texts(choice, is_thinking));
+}
+
+/// A thought. OpenAI's own answers have none: clients look for it under two names.
+pub(super) fn write_thinking(w: &mut Writer, accent: Accent, text: impl Fn(&mut Writer)) {
+    if accent == Accent::OpenAi {
+        text(w.key("reasoning_content"));
     }
-    if has(is_call) {
-        w.key("tool_calls").array(|w| choice.blocks.iter().for_each(|block| call(w, block)));
-    }
-    if has(|kind| matches!(kind, BlockKind::Media { .. })) {
-        w.key("images").array(|w| choice.blocks.iter().for_each(|block| image(w, block)));
+    text(w.key("reasoning"));
+}
+
+/// A call of a function, complete.
+pub(super) struct Call {
+    pub(super) id: String,
+    pub(super) name: Text,
+    /// JSON text, in the pieces in which it came.
+    pub(super) arguments: Vec<Text>,
+}
+
+impl Call {
+    /// `index`: Ollama tells it in whole answers too, behind the id.
+    pub(super) fn write(&self, w: &mut Writer, index: Option<u32>) {
+        w.object(|w| {
+            w.key("id").str(&self.id);
+            index.into_iter().for_each(|index| w.key("index").int(index));
+            w.key("type").str("function");
+            w.key("function").object(|w| {
+                w.key("name").text(&self.name);
+                w.key("arguments").texts(&self.arguments);
+            });
+        });
     }
 }
 
-fn call(w: &mut Writer, block: &Block) {
-    let BlockKind::ToolCall { id, name, signature } = &block.kind else {
-        return;
-    };
-    w.object(|w| {
-        w.key("id").str(&call_id(id.as_ref(), block.signature.as_ref().or(signature.as_ref())));
-        w.key("type").str("function");
-        w.key("function").object(|w| {
-            w.key("name").text(name);
-            w.key("arguments").texts(&block.texts);
-        });
-    });
+fn call_of(block: &Block) -> Option<Call> {
+    let BlockKind::ToolCall { id, name, signature } = &block.kind else { return None };
+    let id = call_id(id.as_ref(), block.signature.as_ref().or(signature.as_ref()));
+    Some(Call { id, name: name.clone(), arguments: block.texts.clone() })
 }
 
 fn image(w: &mut Writer, block: &Block) {
@@ -152,19 +197,16 @@ pub(super) fn call_id(id: Option<&Text>, signature: Option<&Text>) -> String {
     }
 }
 
-/// A new id of an answer.
-pub(super) fn new_id(prefix: &str) -> String {
-    format!("{prefix}{}", random(29))
-}
-
-fn random(len: usize) -> String {
+/// Letters and digits.
+pub(super) fn random(len: usize) -> String {
     std::iter::repeat_with(fastrand::alphanumeric).take(len).collect()
 }
 
-/// OpenAI's word. A stop with calls is `tool_calls` to its clients.
-pub(super) fn reason_name(reason: &Finish, has_calls: bool) -> &'static str {
+/// OpenAI's word. A stop with calls is `tool_calls` to its clients; that nothing was asked is told in Ollama's accent alone.
+pub(super) fn reason_name(reason: &Finish, has_calls: bool, accent: Accent) -> &'static str {
     match reason {
         Finish::Stop if has_calls => "tool_calls",
+        Finish::Load if accent.is_ollama() => "load",
         Finish::Stop | Finish::Load | Finish::Unload => "stop",
         Finish::Length => "length",
         Finish::ToolCalls => "tool_calls",
@@ -173,12 +215,15 @@ pub(super) fn reason_name(reason: &Finish, has_calls: bool) -> &'static str {
 }
 
 /// Counts that nobody told are 0: OpenAI's clients take them for granted.
-pub(super) fn write_usage(w: &mut Writer, usage: &Usage) {
+pub(super) fn write_usage(w: &mut Writer, usage: &Usage, accent: Accent) {
     let (prompt, completion) = (usage.prompt.unwrap_or(0), usage.completion.unwrap_or(0));
     w.object(|w| {
         w.key("prompt_tokens").int(prompt);
         w.key("completion_tokens").int(completion);
         w.key("total_tokens").int(prompt.saturating_add(completion));
+        if accent.is_ollama() {
+            return;
+        }
         if let Some(cached) = usage.cached {
             w.key("prompt_tokens_details").object(|w| w.key("cached_tokens").int(cached));
         }
@@ -188,11 +233,13 @@ pub(super) fn write_usage(w: &mut Writer, usage: &Usage) {
     });
 }
 
-/// `{content: […], refusal: null}`.
-pub(super) fn write_logprobs(w: &mut Writer, lists: &[Json]) {
+/// `{content: […], refusal: null}`; Ollama knows no refusal.
+pub(super) fn write_logprobs(w: &mut Writer, lists: &[Json], accent: Accent) {
     w.object(|w| {
         w.key("content").array(|w| tokens(lists).for_each(|token| w.raw(token.as_str())));
-        w.key("refusal").null();
+        if accent == Accent::OpenAi {
+            w.key("refusal").null();
+        }
     });
 }
 

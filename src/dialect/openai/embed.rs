@@ -4,22 +4,28 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::request::{document, integer, missing, text, wrong_value};
-use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Usage, Vector};
+use super::Accent;
+use super::request::{document, face, integer, missing, text, wrong_value};
+use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Loss, Usage, Vector};
 use crate::dialect::{Reply, Written};
 use crate::json::{Json, Kind, Style, Value, Writer};
 
 /// Reads the body of a request.
-pub fn read_request(body: &Bytes) -> Result<EmbedRequest, Failure> {
-    let json = document(body)?;
+pub fn read_request(body: &Bytes, accent: Accent) -> Result<EmbedRequest, Failure> {
+    let json = match accent {
+        Accent::OpenAi => document(body)?,
+        Accent::Ollama => face::read_embed(body)?,
+    };
     let mut request = EmbedRequest::default();
     for (key, value) in json.value().members().filter(|(_, value)| !value.is_null()) {
-        match key.as_ref() {
+        match accent.key(key).as_ref() {
             "model" => request.model = text("model", value)?.as_str().into_owned(),
             "input" => request.inputs = read_inputs(value)?,
             "encoding_format" => request.encoding = read_encoding(value)?,
+            // No length at all to Go.
+            "dimensions" if accent.is_ollama() && value.int().is_some_and(|count| count <= 0) => {}
             "dimensions" => request.dimensions = Some(read_dimensions(value)?),
-            key => request.extras.push(Extra { dialect: "openai", name: key.to_owned(), value: value.to_json() }),
+            key => request.extras.push(Extra::new("openai", key, value.to_json())),
         }
     }
     if request.model.is_empty() {
@@ -53,16 +59,17 @@ fn read_inputs(value: Value<'_>) -> Result<Vec<Input>, Failure> {
 }
 
 fn read_encoding(value: Value<'_>) -> Result<Encoding, Failure> {
-    match value.string().as_deref() {
+    match value.string().map(|name| name.to_ascii_lowercase()).as_deref() {
         Some("float" | "") => Ok(Encoding::Floats),
         Some("base64") => Ok(Encoding::Base64),
-        other => {
-            let shown = other.unwrap_or(value.as_str());
-            let message =
-                format!("Invalid value for 'encoding_format' = {shown}. Supported values: ['float', 'base64'].");
-            Err(Failure::bad_request(message).with_param("encoding_format"))
-        }
+        _ => Err(Failure::bad_request(wrong_encoding(value)).with_param("encoding_format")),
     }
+}
+
+/// What both accents say of an encoding that no one knows.
+pub(super) fn wrong_encoding(value: Value<'_>) -> String {
+    let shown = value.string().unwrap_or(value.as_str().into());
+    format!("Invalid value for 'encoding_format' = {shown}. Supported values: ['float', 'base64'].")
 }
 
 fn read_dimensions(value: Value<'_>) -> Result<usize, Failure> {
@@ -89,7 +96,11 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
     });
     // A text that is too long is an error here, which is what `truncate: false` asks for.
     let truncate = request.truncate.filter(|truncate| *truncate).map(|_| "truncate".to_owned());
-    let foreign = request.extras.iter().filter(|extra| !is_own(extra)).map(|extra| extra.name.clone());
+    let foreign = request
+        .extras
+        .iter()
+        .filter(|extra| !is_own(extra) && extra.loss != Loss::Nothing)
+        .map(|extra| extra.name.clone());
     Ok(Written { body: w.into_bytes(), dropped: foreign.chain(truncate).collect() })
 }
 
@@ -126,7 +137,7 @@ fn read_vector(value: Value<'_>) -> Option<Vector> {
 
 /// An answer: digits as the provider told them, or base64.
 pub fn write_answer(answer: &Embedded, reply: &Reply) -> Vec<u8> {
-    let mut w = Writer::new(Style::Plain);
+    let mut w = reply.accent.writer();
     w.object(|w| {
         w.key("object").str("list");
         w.key("data").array(|w| {
@@ -145,7 +156,7 @@ pub fn write_answer(answer: &Embedded, reply: &Reply) -> Vec<u8> {
             w.key("total_tokens").int(count);
         });
     });
-    w.into_bytes()
+    reply.accent.body(w)
 }
 
 fn write_vector(w: &mut Writer, vector: &Vector, encoding: Encoding) {
@@ -168,7 +179,8 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<EmbedRequest, String> {
-        read_request(&Bytes::copy_from_slice(body.as_bytes())).map_err(|f| format!("{} {}", f.status, f.message))
+        read_request(&Bytes::copy_from_slice(body.as_bytes()), Accent::OpenAi)
+            .map_err(|f| format!("{} {}", f.status, f.message))
     }
 
     #[test]

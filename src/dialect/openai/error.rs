@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::chat::{Class, Failure};
+use super::Accent;
+use crate::chat::{Class, Failure, Told};
 use crate::dialect::{ProviderError, error_body};
-use crate::json::{Json, Kind, Style, Value, Writer};
+use crate::json::{Json, Kind, Value, Writer};
 
 /// What a provider's error body says; see [`error_body::read`].
 pub fn read(status: u16, body: &Bytes) -> ProviderError {
@@ -34,23 +35,59 @@ pub(super) fn inside_answer(body: &Bytes) -> Failure {
     }
 }
 
-/// The body for a client.
-pub fn write(failure: &Failure) -> Vec<u8> {
-    let mut writer = Writer::new(Style::Plain);
-    write_into(&mut writer, failure);
-    writer.into_bytes()
+/// The body for a client: `{"error": {message, type, param, code}}`, absent ones `null`.
+pub fn write(failure: &Failure, accent: Accent) -> Vec<u8> {
+    match accent {
+        Accent::OpenAi => {
+            let code = failure.code.as_deref().or(code(failure.class));
+            written(accent, &failure.message, kind(failure), failure.param.as_deref(), code)
+        }
+        Accent::Ollama => {
+            // What an Ollama server would say as well, it says without a code; the rest has its own.
+            let is_its_own = matches!(failure.class, Class::BadRequest | Class::UnknownModel);
+            let code = if is_its_own { None } else { failure.code.as_deref().or(code(failure.class)) };
+            written(accent, &failure.message, kind_by_status(failure.status), None, code)
+        }
+    }
 }
 
-/// `{"error": {message, type, param, code}}`, as OpenAI writes it: absent ones are `null`.
-pub(super) fn write_into(w: &mut Writer, failure: &Failure) {
-    w.object(|w| {
+/// What Ollama's face says of a request that it does not hand on: a type with a charset, and no line end.
+pub(super) fn refused(message: impl Into<String>) -> Failure {
+    let failure = Failure::bad_request(message);
+    let mut body = write(&failure, Accent::Ollama);
+    body.truncate(body.trim_ascii_end().len());
+    let content_type = Some("application/json; charset=utf-8".to_owned());
+    Failure { told: Some(Told { status: failure.status, content_type, body: body.into() }), ..failure }
+}
+
+/// An Ollama server's own error, `{"error":"TEXT"}`, as its `/v1` face tells it; `None` where it has another form.
+pub fn retold(status: u16, body: &Bytes) -> Option<Told> {
+    let json = Json::parse(body.clone()).ok()?;
+    let text = json.value().get("error")?.string()?;
+    let body = written(Accent::Ollama, &text, kind_by_status(status), None, None);
+    Some(Told { status, content_type: Some("application/json".to_owned()), body: body.into() })
+}
+
+fn written(accent: Accent, message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Vec<u8> {
+    let mut writer = accent.writer();
+    writer.object(|w| {
         w.key("error").object(|w| {
-            w.key("message").str(&failure.message);
-            w.key("type").str(kind(failure));
-            optional(w.key("param"), failure.param.as_deref());
-            optional(w.key("code"), failure.code.as_deref().or(code(failure.class)));
+            w.key("message").str(message);
+            w.key("type").str(kind);
+            optional(w.key("param"), param);
+            optional(w.key("code"), code);
         });
     });
+    accent.body(writer)
+}
+
+/// Ollama's word for a status.
+fn kind_by_status(status: u16) -> &'static str {
+    match status {
+        400 => "invalid_request_error",
+        404 => "not_found_error",
+        _ => "api_error",
+    }
 }
 
 fn optional(w: &mut Writer, text: Option<&str>) {
@@ -114,7 +151,7 @@ mod tests {
     use super::*;
 
     fn written(failure: &Failure) -> String {
-        String::from_utf8(write(failure)).unwrap()
+        String::from_utf8(write(failure, Accent::OpenAi)).unwrap()
     }
 
     #[test]
@@ -138,6 +175,33 @@ mod tests {
             written(&Failure::new(Class::Timeout, "m").with_param("p")),
             r#"{"error":{"message":"m","type":"server_error","param":"p","code":null}}"#
         );
+    }
+
+    #[test]
+    fn ollamas_accent_has_types_by_status_and_no_codes_but_ours() {
+        let written = |failure: &Failure| String::from_utf8(write(failure, Accent::Ollama)).unwrap();
+        assert_eq!(
+            written(&Failure::new(Class::UnknownModel, "no <x>").with_code("model_not_found").with_param("model")),
+            "{\"error\":{\"message\":\"no \\u003cx\\u003e\",\"type\":\"not_found_error\",\"param\":null,\"code\":null}}\n"
+        );
+        assert_eq!(
+            written(&Failure::new(Class::ContextTooLong, "m")),
+            "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"context_length_exceeded\"}}\n"
+        );
+        assert!(written(&Failure::new(Class::ProviderDown, "m")).contains("\"type\":\"api_error\""));
+        let told = refused("EOF").told.unwrap();
+        assert_eq!(told.content_type.as_deref(), Some("application/json; charset=utf-8"));
+        assert!(told.body.ends_with(b"}}"));
+    }
+
+    #[test]
+    fn an_ollama_servers_text_is_kept_whatever_it_holds() {
+        let told = retold(503, &Bytes::from_static(br#"{"error":"{\"error\":\"busy\"}"}"#)).unwrap();
+        let want = "{\"error\":{\"message\":\"{\\\"error\\\":\\\"busy\\\"}\",\"type\":\"api_error\",\"param\":null,\"code\":null}}\n";
+        assert_eq!((told.status, String::from_utf8(told.body.to_vec()).unwrap().as_str()), (503, want));
+        for other in [r#"{"error":{"message":"m"}}"#, "busy", "{}"] {
+            assert!(retold(500, &Bytes::from_static(other.as_bytes())).is_none(), "{other}");
+        }
     }
 
     #[test]

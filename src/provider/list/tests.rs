@@ -199,3 +199,25 @@ fn recorded_lists_are_read() {
         assert_eq!(page.models[0].created, None);
     }
 }
+
+#[test]
+fn an_ollamas_own_row_is_kept_where_it_is_whole() {
+    let row = |more: &str| {
+        let digest = "1e".repeat(32);
+        format!(
+            r#"{{"name":"a:1","model":"a:1","modified_at":"2026-01-02T03:04:05Z","digest":"{digest}","details":{{"families":["a","b"]}},"capabilities":["image"]{more}}}"#
+        )
+    };
+    let whole = row(r#","size":7,"later":1.0"#);
+    let models = page(&format!(r#"{{"models":[{whole},{}]}}"#, row("").replace("a:1", "b:1"))).models;
+    assert_eq!(models[0].own_row.as_deref(), Some(whole.as_str()));
+    assert_eq!(models[1].own_row, None);
+    assert_eq!(models[0].capabilities.names(), ["image"]);
+    assert_eq!(models[0].capabilities.completion, Some(false));
+}
+
+#[test]
+fn an_id_alone_tells_what_its_words_tell() {
+    assert_eq!(by_id("embed-v4.0").capabilities.names(), ["embedding"]);
+    assert_eq!(by_id("command-a-03-2025").capabilities, Capabilities::default());
+}

@@ -7,13 +7,14 @@ use serde::Deserialize;
 use super::Ruled;
 use crate::json::splice::{self, Edit, Member};
 
-/// One rule. In TOML a table with exactly one of `rename`, `drop`, `drop_empty`, `clamp`, `map` and `set`, and what
+/// One rule. In TOML a table with exactly one of `rename`, `drop`, `omit`, `drop_empty`, `clamp`, `map` and `set`, and what
 /// belongs to it:
 ///
 /// ```toml
 /// rules = [
 ///     { rename = "seed", to = "random_seed", must = true },
 ///     { drop = ["user", "store"] },
+///     { omit = ["reasoning_effort"], when = { member = "reasoning_effort", is = "none" } },
 ///     { drop_empty = ["tools"] },
 ///     { clamp = "temperature", min = 0, max = 1 },
 ///     { map = "tool_choice", from = "required", to = "any" },
@@ -36,6 +37,8 @@ enum Action {
     /// The new name is taken only where no member has it; else the old member goes.
     Rename(String, String),
     Drop(Vec<String>),
+    /// Goes like a dropped one, but isn't counted: it says what the provider does anyway.
+    Omit(Vec<String>),
     /// `null`, `[]`, `{}` and `""` go. `*` in the place of a name: `null` goes from every member.
     DropEmpty(Vec<String>),
     Clamp(String, Option<f64>, Option<f64>),
@@ -82,6 +85,7 @@ impl From<WhenRow> for When {
 struct Row {
     rename: Option<String>,
     drop: Option<Vec<String>>,
+    omit: Option<Vec<String>>,
     drop_empty: Option<Vec<String>>,
     clamp: Option<String>,
     map: Option<String>,
@@ -114,6 +118,7 @@ impl Row {
         match self {
             Row { rename: Some(old), to: Some(toml::Value::String(new)), .. } => Ok(Action::Rename(old, new)),
             Row { drop: Some(names), .. } => Ok(Action::Drop(names)),
+            Row { omit: Some(names), .. } => Ok(Action::Omit(names)),
             Row { drop_empty: Some(names), .. } => Ok(Action::DropEmpty(names)),
             Row { clamp: Some(name), min, max, .. } if min.is_some() || max.is_some() => {
                 Ok(Action::Clamp(name, min, max))
@@ -123,7 +128,7 @@ impl Row {
             }
             Row { set: Some(name), value: Some(value), .. } => Ok(Action::Set(name, text(&value))),
             _ => {
-                Err("a rule is one of rename + to, drop, drop_empty, clamp + min or max, map + from + to, set + value"
+                Err("a rule is one of rename + to, drop, omit, drop_empty, clamp + min or max, map + from + to, set + value"
                     .to_owned())
             }
         }
@@ -203,6 +208,7 @@ impl ParameterRule {
         match &self.action {
             Action::Rename(old, new) => rename(body, old, new),
             Action::Drop(names) => drop_all(body, names, dropped),
+            Action::Omit(names) => drop_all(body, names, &mut Vec::new()),
             Action::DropEmpty(names) => drop_empty(body, names),
             Action::Clamp(name, min, max) => clamp(body, name, *min, *max),
             Action::Map(name, from, to) => {
@@ -311,6 +317,13 @@ mod tests {
         let (body, dropped) = ruled(rule, r#"{"user":"u","a":1,"store":null}"#, "m", false);
         assert_eq!(body, r#"{"a":1}"#);
         assert_eq!(dropped, ["user"]);
+    }
+
+    #[test]
+    fn what_is_omitted_is_not_counted() {
+        let rule = r#"{ omit = ["e"], when = { member = "e", is = "none" } }"#;
+        assert_eq!(ruled(rule, r#"{"a":1,"e":"none"}"#, "m", false), (r#"{"a":1}"#.to_owned(), Vec::new()));
+        assert_eq!(after(rule, r#"{"e":"low"}"#), r#"{"e":"low"}"#);
     }
 
     #[test]

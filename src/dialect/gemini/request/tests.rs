@@ -333,10 +333,10 @@ fn settings_have_googles_names() {
     let mut request = Request { settings, ..asked("gemini-2.5-flash", vec![user("q")]) };
     let want = r#"{"temperature":0.70,"topP":1,"topK":40,"frequencyPenalty":0.5,"maxOutputTokens":100,"seed":1,"candidateCount":2,"stopSequences":["a","b","c","d","e"],"responseLogprobs":true,"logprobs":3}"#;
     assert_eq!(member(&request, "generationConfig"), want);
-    assert_eq!(written(&request).1, ["min_p", "context_length", "stop"]);
+    assert_eq!(written(&request).1, ["min_p", "stop"]);
     request.model = "gemini-3.6-flash".to_owned();
     assert!(member(&request, "generationConfig").starts_with(r#"{"frequencyPenalty""#));
-    assert_eq!(written(&request).1, ["temperature", "top_p", "top_k", "min_p", "context_length", "stop"]);
+    assert_eq!(written(&request).1, ["temperature", "top_p", "top_k", "min_p", "stop"]);
 }
 
 #[test]
@@ -379,8 +379,7 @@ fn thinking_is_asked_for_only_when_the_client_says() {
 
 #[test]
 fn safety_settings_pass_and_other_extras_are_named() {
-    let extra =
-        |dialect, name: &str, value: &str| Extra { dialect, name: name.into(), value: Json::known(value.to_owned()) };
+    let extra = |dialect, name: &str, value: &str| Extra::new(dialect, name, Json::known(value.to_owned()));
     let mut request = asked("gemini-2.5-flash", vec![user("q")]);
     let safety = r#"[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}]"#;
     request.extras = vec![

@@ -4,14 +4,15 @@ use bytes::Bytes;
 
 use super::parts::{content, image, items, missing, object, text, wrong_type, wrong_value};
 use crate::chat::{Extra, Failure, Message, Part, Role, opaque};
+use crate::dialect::openai::Accent;
 use crate::dialect::openai::reader::{filled, google_signature};
 use crate::json::{Json, Kind, Text, Value};
 
 /// The conversation.
-pub(super) fn messages(value: Value<'_>) -> Result<Vec<Message>, Failure> {
+pub(super) fn messages(value: Value<'_>, accent: Accent) -> Result<Vec<Message>, Failure> {
     let read: Vec<Message> = items("messages", value)?
         .enumerate()
-        .map(|(at, value)| message(&format!("messages[{at}]"), value))
+        .map(|(at, value)| message(&format!("messages[{at}]"), value, accent))
         .collect::<Result<_, _>>()?;
     if read.is_empty() {
         let message = "Invalid 'messages': empty array. Expected an array with at least one message.";
@@ -20,10 +21,14 @@ pub(super) fn messages(value: Value<'_>) -> Result<Vec<Message>, Failure> {
     Ok(read)
 }
 
-fn message(param: &str, value: Value<'_>) -> Result<Message, Failure> {
+fn message(param: &str, value: Value<'_>, accent: Accent) -> Result<Message, Failure> {
     let role_param = format!("{param}.role");
-    let role = object(param, value)?.get("role").ok_or_else(|| missing(&role_param))?;
-    let role = role.string().ok_or_else(|| wrong_type(&role_param, "a string", role))?;
+    let role = match object(param, value)?.get("role") {
+        Some(role) => role.string().ok_or_else(|| wrong_type(&role_param, "a string", role))?,
+        // Ollama takes it, and its templates pass over what it says.
+        None if accent.is_ollama() => "user".into(),
+        None => return Err(missing(&role_param)),
+    };
     let read = match value.get("content") {
         Some(value) => content(&format!("{param}.content"), value)?,
         None => Vec::new(),
@@ -151,5 +156,5 @@ fn arguments(param: &str, value: Value<'_>) -> Result<Json, Failure> {
 
 fn extras(value: Value<'_>, known: &[&str]) -> Vec<Extra> {
     let unknown = value.members().filter(|(key, value)| !known.contains(&key.as_ref()) && !value.is_null());
-    unknown.map(|(key, value)| Extra { dialect: "openai", name: key.into_owned(), value: value.to_json() }).collect()
+    unknown.map(|(key, value)| Extra::new("openai", key, value.to_json())).collect()
 }

@@ -2,24 +2,30 @@
 
 use bytes::Bytes;
 
+use super::face;
 use super::messages::messages;
 use super::parts::{items, missing, object, text, wrong_type, wrong_value};
 use crate::chat::{Effort, Extra, Failure, Format, Message, Part, Prompt, Reasoning, Request, Role, Tool, ToolChoice};
+use crate::dialect::openai::Accent;
 use crate::json::{Json, Kind, Text, Value};
 
 /// Reads the body of `/v1/chat/completions`.
-pub fn read_chat(body: &Bytes) -> Result<Request, Failure> {
-    let json = document(body)?;
+pub fn read_chat(body: &Bytes, accent: Accent) -> Result<Request, Failure> {
+    let json = match accent {
+        Accent::OpenAi => document(body)?,
+        Accent::Ollama => face::read_chat(body)?,
+    };
     let mut request = Request::default();
     let mut wishes = Wishes::default();
     let mut has_messages = false;
     for (key, value) in json.value().members().filter(|(_, value)| !value.is_null()) {
-        match key.as_ref() {
+        match accent.key(key).as_ref() {
             "messages" => {
-                request.messages = messages(value)?;
+                request.messages = messages(value, accent)?;
                 has_messages = true;
             }
             "logprobs" => request.settings.logprobs = Some(boolean("logprobs", value)?),
+            "stop" if accent.is_ollama() => face::stops(value, &mut request),
             "top_logprobs" => request.settings.top_logprobs = Some(integer("top_logprobs", value)?),
             key if tool_member(key, value, &mut request, &mut wishes)? => {}
             key if member(key, value, &mut request, &mut wishes)? => {}
@@ -30,17 +36,23 @@ pub fn read_chat(body: &Bytes) -> Result<Request, Failure> {
     if !has_messages {
         return Err(missing("messages"));
     }
+    if accent.is_ollama() {
+        request.messages = face::apart(request.messages);
+    }
     Ok(request)
 }
 
 /// Reads the body of `/v1/completions`.
-pub fn read_completions(body: &Bytes) -> Result<Request, Failure> {
-    let json = document(body)?;
+pub fn read_completions(body: &Bytes, accent: Accent) -> Result<Request, Failure> {
+    let json = match accent {
+        Accent::OpenAi => document(body)?,
+        Accent::Ollama => face::read_completions(body)?,
+    };
     let mut request = Request::default();
     let mut prompt = Prompt::default();
     let mut wishes = Wishes::default();
     for (key, value) in json.value().members().filter(|(_, value)| !value.is_null()) {
-        match key.as_ref() {
+        match accent.key(key).as_ref() {
             "prompt" => prompt.text = Some(prompt_text(value)?),
             "suffix" => prompt.suffix = Some(text("suffix", value)?).filter(|text| !text.is_empty()),
             "echo" => prompt.echo = boolean("echo", value)?,
@@ -50,6 +62,10 @@ pub fn read_completions(body: &Bytes) -> Result<Request, Failure> {
         }
     }
     wishes.grant(&mut request)?;
+    if accent.is_ollama() {
+        // No prompt at all asks for the model to be loaded.
+        prompt.text.get_or_insert_with(Text::empty);
+    }
     let said = prompt.text.clone().ok_or_else(|| missing("prompt"))?;
     request.messages = vec![Message::new(Role::User, vec![Part::text(said)])];
     request.prompt = Some(prompt);
@@ -94,11 +110,11 @@ fn legacy_logprobs(value: Value<'_>, request: &mut Request) -> Result<(), Failur
 }
 
 /// Kept for a provider of this dialect. An empty list says nothing, and some providers refuse it.
-fn extra(name: &str, value: Value<'_>, request: &mut Request) {
+pub(super) fn extra(name: &str, value: Value<'_>, request: &mut Request) {
     if value.kind() == Kind::Array && value.items().next().is_none() {
         return;
     }
-    request.extras.push(Extra { dialect: "openai", name: name.to_owned(), value: value.to_json() });
+    request.extras.push(Extra::new("openai", name, value.to_json()));
 }
 
 /// What is said in several places, settled when all was read.
@@ -252,7 +268,7 @@ fn tools(value: Value<'_>, request: &mut Request) -> Result<(), Failure> {
     }
     if !others.is_empty() {
         let value = Json::known(format!("[{}]", others.join(",")));
-        request.extras.push(Extra { dialect: "openai", name: "tools".to_owned(), value });
+        request.extras.push(Extra::new("openai", "tools", value));
     }
     Ok(())
 }
@@ -297,7 +313,8 @@ fn tool_choice(key: &str, value: Value<'_>, request: &mut Request, wishes: &mut 
 }
 
 fn format(value: Value<'_>) -> Result<Option<Format>, Failure> {
-    match value.get("type").and_then(Value::string).as_deref() {
+    let kind = value.get("type").and_then(Value::string).map(|kind| kind.trim().to_ascii_lowercase());
+    match kind.as_deref() {
         Some("text") | None => Ok(None),
         Some("json_object") => Ok(Some(Format::Json)),
         Some("json_schema") => {

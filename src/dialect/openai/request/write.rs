@@ -15,13 +15,12 @@ pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure
     let mut dropped = Vec::new();
     if let Some(prompt) = &request.prompt {
         if prompt.suffix.is_some() {
-            let message = "this provider can't fill a gap: 'suffix' has no place in a conversation";
-            return Err(Failure::bad_request(message).with_param("suffix"));
+            return Err(Failure::cannot_insert(&request.model));
         }
         note(&mut dropped, prompt.raw, "raw");
     }
     let ids = ids::assign(&request.messages, quirks.tool_ids)?;
-    let instruction = request.format.as_ref().and_then(|format| said_schema(format, quirks));
+    let instruction = said_format(request, quirks);
     let mut result = Ok(());
     let mut writer = Writer::new(Style::Plain);
     writer.object(|w| {
@@ -35,11 +34,11 @@ pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure
         write_settings(w, &request.settings, quirks, &mut dropped);
         write_chat_logprobs(w, &request.settings, &mut dropped);
         write_reasoning(w, request, quirks, &mut dropped);
-        write_extras(w, &request.extras, &mut dropped);
+        write_extras(w, &request.extras);
     });
     result?;
-    let foreign = request.messages.iter().flat_map(|message| &message.extras).filter(|extra| extra.dialect != "openai");
-    foreign.for_each(|extra| note(&mut dropped, true, &extra.name));
+    let of_messages = request.messages.iter().flat_map(|message| &message.extras);
+    leave_out(request.extras.iter().chain(of_messages), &mut dropped)?;
     Ok(Written { body: writer.into_bytes(), dropped })
 }
 
@@ -63,9 +62,20 @@ pub fn write_completions(request: &Request, quirks: &Quirks) -> Result<Written, 
         if request.settings.logprobs == Some(true) {
             w.key("logprobs").int(request.settings.top_logprobs.unwrap_or(0));
         }
-        write_extras(w, &request.extras, &mut dropped);
+        write_extras(w, &request.extras);
     });
+    leave_out(request.extras.iter(), &mut dropped)?;
     Ok(Written { body: writer.into_bytes(), dropped })
+}
+
+/// What only another dialect has stays behind.
+fn leave_out<'a>(extras: impl Iterator<Item = &'a Extra>, dropped: &mut Vec<String>) -> Result<(), Failure> {
+    for extra in extras.filter(|extra| extra.dialect != "openai") {
+        if let Some(name) = extra.left_out()? {
+            note(dropped, true, name);
+        }
+    }
+    Ok(())
 }
 
 /// The prompt; instructions of an Ollama client stand before it.
@@ -141,18 +151,28 @@ fn write_tool(w: &mut Writer, tool: &Tool, quirks: &Quirks) {
     });
 }
 
-/// What to say to a model whose provider has no schemas for answers.
-fn said_schema(format: &Format, quirks: &Quirks) -> Option<String> {
-    match format {
-        Format::Schema { schema, .. } if !quirks.json_schema => {
+/// What to say about the form of the answer: the schema, where the provider has none for answers; that it is JSON, where it has
+/// no such mode, or nobody has said so. JSON mode without that word in the messages is a 400 at OpenAI and several others.
+fn said_format(request: &Request, quirks: &Quirks) -> Option<String> {
+    match request.format.as_ref()? {
+        Format::Schema { schema, .. } if !(quirks.json_schema && quirks.json_mode) => {
             Some(format!("Answer with JSON only. It must fit this JSON Schema:\n{}", schema.as_str()))
         }
-        _ => None,
+        Format::Json if !quirks.json_mode || !says_json(request) => Some("Answer with a JSON object only.".to_owned()),
+        Format::Schema { .. } | Format::Json => None,
     }
 }
 
+fn says_json(request: &Request) -> bool {
+    let has_word = |part: &Part| match part {
+        Part::Text { text, .. } => text.as_str().to_ascii_lowercase().contains("json"),
+        _ => false,
+    };
+    request.messages.iter().flat_map(|message| &message.parts).any(has_word)
+}
+
 fn write_format(w: &mut Writer, request: &Request, quirks: &Quirks) {
-    let Some(format) = &request.format else {
+    let Some(format) = request.format.as_ref().filter(|_| quirks.json_mode) else {
         return;
     };
     w.key("response_format").object(|w| match format {
@@ -174,7 +194,7 @@ fn write_format(w: &mut Writer, request: &Request, quirks: &Quirks) {
 }
 
 fn write_stream(w: &mut Writer, request: &Request, quirks: &Quirks) {
-    if !request.stream {
+    if !request.stream && !streams_for_thinking(request, quirks) {
         return;
     }
     w.key("stream").bool(true);
@@ -183,8 +203,15 @@ fn write_stream(w: &mut Writer, request: &Request, quirks: &Quirks) {
     }
 }
 
+/// Is the answer streamed to us alone, since it can't be had whole with its thoughts?
+fn streams_for_thinking(request: &Request, quirks: &Quirks) -> bool {
+    let is_wanted =
+        request.reasoning.as_ref().is_some_and(|wish| !matches!(wish, Reasoning::Off | Reasoning::Budget(0)));
+    quirks.whole_needs_thinking_off && is_wanted && request.format.is_none()
+}
+
 fn write_settings(w: &mut Writer, settings: &Settings, quirks: &Quirks, dropped: &mut Vec<String>) {
-    let number = |w: &mut Writer, key: &str, value: &Option<Json>| {
+    let number = |w: &mut Writer, key: &str, value: Option<&Json>| {
         if let Some(value) = value {
             w.key(key).json(value);
         }
@@ -192,24 +219,31 @@ fn write_settings(w: &mut Writer, settings: &Settings, quirks: &Quirks, dropped:
     if let Some(limit) = settings.max_tokens {
         w.key("max_tokens").int(limit);
     }
-    number(w, "temperature", &settings.temperature);
-    number(w, "top_p", &settings.top_p);
+    number(w, "temperature", settings.temperature.as_ref());
+    number(w, "top_p", settings.top_p.as_ref());
     if let Some(choices) = settings.choices.filter(|choices| *choices != 1) {
         w.key("n").int(choices);
     }
     write_stop(w, &settings.stop, dropped);
-    number(w, "presence_penalty", &settings.presence_penalty);
-    number(w, "frequency_penalty", &settings.frequency_penalty);
-    number(w, "seed", &settings.seed);
-    let beyond =
-        [("top_k", &settings.top_k), ("min_p", &settings.min_p), ("repetition_penalty", &settings.repeat_penalty)];
+    number(w, "presence_penalty", unless(0.0, &settings.presence_penalty));
+    number(w, "frequency_penalty", unless(0.0, &settings.frequency_penalty));
+    number(w, "seed", settings.seed.as_ref());
+    let beyond = [
+        ("top_k", settings.top_k.as_ref()),
+        ("min_p", unless(0.0, &settings.min_p)),
+        ("repetition_penalty", unless(1.0, &settings.repeat_penalty)),
+    ];
     for (key, value) in beyond {
         match quirks.sampling_extras.iter().any(|known| known == key) {
             true => number(w, key, value),
             false => note(dropped, value.is_some(), key),
         }
     }
-    note(dropped, settings.context_length.is_some(), "num_ctx");
+}
+
+/// A setting, unless it stands where it does nothing: several models refuse one all the same.
+fn unless(rest: f64, value: &Option<Json>) -> Option<&Json> {
+    value.as_ref().filter(|json| json.value().float() != Some(rest))
 }
 
 fn write_stop(w: &mut Writer, stop: &[Text], dropped: &mut Vec<String>) {
@@ -234,7 +268,7 @@ fn write_chat_logprobs(w: &mut Writer, settings: &Settings, dropped: &mut Vec<St
 }
 
 fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: &mut Vec<String>) {
-    let must_be_off = quirks.whole_needs_thinking_off && !request.stream;
+    let must_be_off = quirks.whole_needs_thinking_off && !request.stream && !streams_for_thinking(request, quirks);
     let wish = if must_be_off { Some(&Reasoning::Off) } else { request.reasoning.as_ref() };
     note(
         dropped,
@@ -244,7 +278,7 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
     let Some(wish) = wish else {
         return;
     };
-    let is_on = *wish != Reasoning::Off;
+    let is_on = !matches!(wish, Reasoning::Off | Reasoning::Budget(0));
     match quirks.reasoning {
         ReasoningStyle::Effort => match effort_name(wish, &quirks.efforts) {
             Some(name) => w.key("reasoning_effort").str(&name),
@@ -260,15 +294,24 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
         }),
         ReasoningStyle::EnableThinking => {
             w.key("enable_thinking").bool(is_on);
-            if let Reasoning::Budget(tokens) = wish {
-                w.key("thinking_budget").int(*tokens);
+            if let Some(tokens) = budget(wish) {
+                w.key("thinking_budget").int(tokens);
             }
-            note(dropped, matches!(wish, Reasoning::Effort(_)), "reasoning_effort");
         }
         ReasoningStyle::ThinkingType => {
             let word = if is_on { "enabled" } else { "disabled" };
             w.key("thinking").object(|w| w.key("type").str(word));
-            note(dropped, matches!(wish, Reasoning::Effort(_) | Reasoning::Budget(_)), "reasoning_effort");
+            let is_deep = matches!(wish, Reasoning::Effort(_) | Reasoning::Budget(1..));
+            match effort_name(wish, &quirks.efforts).filter(|_| is_deep && !quirks.efforts.is_empty()) {
+                Some(name) => w.key("reasoning_effort").str(&name),
+                None => note(dropped, is_deep, "reasoning_effort"),
+            }
+        }
+        ReasoningStyle::ChatTemplate => {
+            w.key("chat_template_kwargs").object(|w| w.key("enable_thinking").bool(is_on));
+            let is_deep = matches!(wish, Reasoning::Effort(_) | Reasoning::Budget(1..));
+            let name = effort_name(wish, &quirks.efforts).filter(|_| is_deep);
+            name.into_iter().for_each(|name| w.key("reasoning_effort").str(&name));
         }
         ReasoningStyle::Unsupported => note(dropped, true, "reasoning_effort"),
     }
@@ -278,13 +321,24 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
 fn effort_name(wish: &Reasoning, known: &[String]) -> Option<String> {
     let effort = match wish {
         Reasoning::Off => {
-            return (known.is_empty() || known.iter().any(|name| name == "none")).then(|| "none".to_owned());
+            return known.iter().any(|name| name == "none").then(|| "none".to_owned());
         }
         Reasoning::On => Effort::Medium,
         Reasoning::Effort(effort) => *effort,
         Reasoning::Budget(tokens) => effort_of_budget(*tokens),
     };
     nearest(effort, known)
+}
+
+/// In tokens, by the steps of [`effort_of_budget`]; none where the model shall take what it needs.
+fn budget(wish: &Reasoning) -> Option<i64> {
+    match wish {
+        Reasoning::Budget(tokens) => Some(*tokens).filter(|tokens| *tokens > 0),
+        Reasoning::Effort(Effort::Minimal | Effort::Low) => Some(1024),
+        Reasoning::Effort(Effort::Medium) => Some(8192),
+        Reasoning::Effort(Effort::High) => Some(24_576),
+        Reasoning::Effort(Effort::XHigh | Effort::Max) | Reasoning::On | Reasoning::Off => None,
+    }
 }
 
 /// The steps at which several gateways and Google's own OpenAI face draw the lines: about 1k, 8k and 24k tokens.
@@ -307,13 +361,13 @@ fn nearest(effort: Effort, known: &[String]) -> Option<String> {
     below.or(ranks.first()).map(|rank| rank.name().to_owned())
 }
 
-/// What only this dialect has goes back; what another dialect has is told.
-fn write_extras(w: &mut Writer, extras: &[Extra], dropped: &mut Vec<String>) {
+/// What only this dialect has goes back.
+fn write_extras(w: &mut Writer, extras: &[Extra]) {
     for extra in extras {
         match extra.dialect {
             "openai" if extra.name == "tools" => {}
             "openai" => w.key(&extra.name).json(&extra.value),
-            _ => dropped.push(extra.name.clone()),
+            _ => {}
         }
     }
 }

@@ -120,7 +120,12 @@ impl<'a> Messages<'a> {
     }
 
     fn thoughts(&self, w: &mut Writer, message: &Message) {
-        let thoughts: Vec<&Text> = message.parts.iter().filter_map(thought).collect();
+        let blank = Text::from(" ");
+        let mut thoughts: Vec<&Text> = message.parts.iter().filter_map(thought).collect();
+        let has_calls = message.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
+        if thoughts.is_empty() && has_calls && self.quirks.thoughts_with_calls {
+            thoughts.push(&blank);
+        }
         if let Some(field) = self.quirks.reasoning_history.as_deref().filter(|_| !thoughts.is_empty()) {
             w.key(field).texts(thoughts);
         }

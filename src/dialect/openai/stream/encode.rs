@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::chat::{BlockKind, Event, Finish, Usage};
-use crate::dialect::openai::{answer, error};
+use crate::chat::{BlockKind, Event, Failure, Finish, Usage};
+use crate::dialect::openai::answer::{self, Call};
+use crate::dialect::openai::{Accent, error};
 use crate::dialect::{Encoder, Reply};
-use crate::json::{Json, Style, Text, Writer};
+use crate::json::{Json, Text, Writer};
 
 /// What all records of a stream have in common.
 struct Frame {
@@ -24,22 +25,29 @@ impl Frame {
         Frame { reply, object, prefix, id: None, usage: None, is_failed: false }
     }
 
+    fn accent(&self) -> Accent {
+        self.reply.accent
+    }
+
     /// One record; `choices` writes the items of that list.
     fn chunk(&mut self, out: &mut Vec<u8>, usage: Option<Usage>, choices: impl FnOnce(&mut Writer)) {
         out.extend_from_slice(DATA);
-        let mut writer = Writer::behind(std::mem::take(out), Style::Plain);
-        let id = self.id.get_or_insert_with(|| answer::new_id(self.prefix).into());
+        let accent = self.accent();
+        let mut writer = accent.writer_behind(std::mem::take(out));
+        let id = self.id.get_or_insert_with(|| accent.new_id(self.prefix).into());
         writer.object(|w| {
             w.key("id").text(id);
             w.key("object").str(self.object);
             w.key("created").int(self.reply.started.as_second());
-            w.key("model").str(&self.reply.model);
-            w.key("choices").array(choices);
-            match usage {
-                Some(usage) => answer::write_usage(w.key("usage"), &usage),
-                None if self.reply.stream_usage => w.key("usage").null(),
-                None => {}
+            // Ollama's older route tells the model last.
+            if accent.is_ollama() && self.object == COMPLETION {
+                w.key("choices").array(choices);
+                accent.write_model(w, &self.reply.model);
+            } else {
+                accent.write_model(w, &self.reply.model);
+                w.key("choices").array(choices);
             }
+            write_counts(w, usage, &self.reply, self.object);
         });
         *out = writer.into_bytes();
         out.extend_from_slice(END);
@@ -55,11 +63,27 @@ impl Frame {
         record(out, b"[DONE]");
     }
 
-    fn fail(&mut self, failure: &crate::chat::Failure, out: &mut Vec<u8>) {
+    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
         self.is_failed = true;
-        record(out, &error::write(failure));
+        record(out, error::write(failure, self.accent()).trim_ascii_end());
     }
 }
+
+/// The counts, or what stands for them in all records but the last.
+fn write_counts(w: &mut Writer, usage: Option<Usage>, reply: &Reply, object: &str) {
+    let accent = reply.accent;
+    match usage {
+        Some(usage) => answer::write_usage(w.key("usage"), &usage, accent),
+        None if !reply.stream_usage => {}
+        None if accent == Accent::OpenAi => w.key("usage").null(),
+        None if object == COMPLETION => answer::write_usage(w.key("usage"), &Usage::default(), accent),
+        None => {}
+    }
+}
+
+/// The objects of the two routes.
+const CHAT: &str = "chat.completion.chunk";
+const COMPLETION: &str = "text_completion";
 
 /// What stands around the data of a record.
 const DATA: &[u8] = b"data: ";
@@ -82,7 +106,12 @@ pub struct ChatEncoder {
 struct Choice {
     blocks: BTreeMap<u32, Block>,
     calls: u32,
+    has_role: bool,
     is_finished: bool,
+    /// Ollama's accent: probabilities go out with the text that they belong to, which comes next.
+    probabilities: Option<Json>,
+    /// Ollama's accent: calls that are complete, while others of the same record are not.
+    made: Vec<(u32, Call)>,
 }
 
 enum Block {
@@ -91,6 +120,8 @@ enum Block {
     Refusal,
     /// With the call's index.
     Call(u32),
+    /// Gathered: a call goes out whole in Ollama's accent.
+    Whole(u32, Call),
     /// Gathered: a picture goes out whole.
     Media(String, Vec<Text>),
 }
@@ -98,21 +129,34 @@ enum Block {
 impl ChatEncoder {
     /// Nothing is written before the first event.
     pub fn new(reply: Reply) -> Self {
-        ChatEncoder { frame: Frame::new(reply, "chat.completion.chunk", "chatcmpl-"), choices: BTreeMap::new() }
+        ChatEncoder { frame: Frame::new(reply, CHAT, "chatcmpl-"), choices: BTreeMap::new() }
     }
 
-    /// The state of an alternative; its first record says the role.
+    /// The state of an alternative. Its first record says the role: alone, or with the first text in Ollama's accent.
     fn open(&mut self, choice: u32, out: &mut Vec<u8>) -> &mut Choice {
-        if !self.choices.contains_key(&choice) {
-            delta(&mut self.frame, choice, out, |w| {
-                w.key("role").str("assistant");
-                w.key("content").str("");
-            });
+        if self.frame.accent() == Accent::OpenAi && !self.choices.contains_key(&choice) {
+            self.delta(choice, out, |w| w.key("content").str(""));
         }
         self.choices.entry(choice).or_default()
     }
 
+    /// A record of one alternative.
+    fn delta(&mut self, choice: u32, out: &mut Vec<u8>, body: impl FnOnce(&mut Writer)) {
+        let accent = self.frame.accent();
+        let state = self.choices.entry(choice).or_default();
+        let is_first = !std::mem::replace(&mut state.has_role, true);
+        let probabilities = state.probabilities.take();
+        let delta = |w: &mut Writer| {
+            if is_first {
+                w.key("role").str("assistant");
+            }
+            body(w);
+        };
+        self.frame.chunk(out, None, |w| item(w, accent, choice, delta, probabilities.as_ref(), None));
+    }
+
     fn start(&mut self, choice: u32, block: u32, kind: BlockKind, out: &mut Vec<u8>) {
+        let accent = self.frame.accent();
         let state = self.open(choice, out);
         let entry = match kind {
             BlockKind::Text => Block::Text,
@@ -123,48 +167,80 @@ impl ChatEncoder {
                 let index = state.calls;
                 state.calls += 1;
                 let id = answer::call_id(id.as_ref(), signature.as_ref());
-                delta(&mut self.frame, choice, out, |w| opening(w, index, &id, &name));
-                Block::Call(index)
+                if accent.is_ollama() {
+                    Block::Whole(index, Call { id, name, arguments: Vec::new() })
+                } else {
+                    self.delta(choice, out, |w| opening(w, index, &id, &name));
+                    Block::Call(index)
+                }
             }
         };
         self.choices.entry(choice).or_default().blocks.insert(block, entry);
     }
 
     fn grow(&mut self, choice: u32, block: u32, text: Text, out: &mut Vec<u8>) {
+        let accent = self.frame.accent();
         let Some(block) = self.choices.get_mut(&choice).and_then(|state| state.blocks.get_mut(&block)) else {
             return;
         };
         match block {
             Block::Media(_, texts) => texts.push(text),
-            Block::Text => delta(&mut self.frame, choice, out, |w| w.key("content").text(&text)),
-            Block::Refusal => delta(&mut self.frame, choice, out, |w| w.key("refusal").text(&text)),
-            Block::Thinking => delta(&mut self.frame, choice, out, |w| {
-                w.key("reasoning_content").text(&text);
-                w.key("reasoning").text(&text);
+            Block::Whole(_, call) => call.arguments.push(text),
+            Block::Refusal if accent == Accent::OpenAi => self.delta(choice, out, |w| w.key("refusal").text(&text)),
+            Block::Text | Block::Refusal => self.delta(choice, out, |w| w.key("content").text(&text)),
+            Block::Thinking => self.delta(choice, out, |w| {
+                blank(w, accent);
+                answer::write_thinking(w, accent, |w| w.text(&text));
             }),
             Block::Call(index) => {
                 let index = *index;
-                delta(&mut self.frame, choice, out, |w| more_arguments(w, index, &text));
+                self.delta(choice, out, |w| more_arguments(w, index, &text));
             }
         }
     }
 
     fn close(&mut self, choice: u32, block: u32, out: &mut Vec<u8>) {
-        let closed = self.choices.get_mut(&choice).and_then(|state| state.blocks.remove(&block));
-        if let Some(Block::Media(mime, texts)) = closed {
-            delta(&mut self.frame, choice, out, |w| {
+        let accent = self.frame.accent();
+        let Some(state) = self.choices.get_mut(&choice) else { return };
+        match state.blocks.remove(&block) {
+            Some(Block::Media(mime, texts)) => self.delta(choice, out, |w| {
+                blank(w, accent);
                 w.key("images").array(|w| answer::write_image(w, &mime, &texts));
-            });
+            }),
+            Some(Block::Whole(index, call)) => {
+                state.made.push((index, call));
+                let is_open = state.blocks.values().any(|block| matches!(block, Block::Whole(..)));
+                if !is_open {
+                    let made = std::mem::take(&mut state.made);
+                    self.delta(choice, out, |w| whole_calls(w, &made));
+                }
+            }
+            Some(Block::Text | Block::Thinking | Block::Refusal | Block::Call(_)) | None => {}
+        }
+    }
+
+    fn probabilities(&mut self, choice: u32, content: Json, out: &mut Vec<u8>) {
+        if self.open(choice, out).probabilities.is_some() {
+            // They wait for a text that is empty.
+            self.delta(choice, out, |w| w.key("content").str(""));
+        }
+        self.open(choice, out).probabilities = Some(content);
+        if self.frame.accent() == Accent::OpenAi {
+            self.delta(choice, out, |_| {});
         }
     }
 
     fn finish(&mut self, choice: u32, reason: &Finish, out: &mut Vec<u8>) {
+        let accent = self.frame.accent();
         let state = self.open(choice, out);
         if std::mem::replace(&mut state.is_finished, true) {
             return;
         }
-        let reason = answer::reason_name(reason, state.calls > 0);
-        self.frame.chunk(out, None, |w| item(w, choice, |_| {}, None, Some(reason)));
+        let reason = answer::reason_name(reason, state.calls > 0, accent);
+        if !state.has_role || state.probabilities.is_some() {
+            self.delta(choice, out, |w| w.key("content").str(""));
+        }
+        self.frame.chunk(out, None, |w| item(w, accent, choice, |_| {}, None, Some(reason)));
     }
 }
 
@@ -178,10 +254,7 @@ impl Encoder for ChatEncoder {
             Event::BlockStart { choice, block, kind } => self.start(choice, block, kind, out),
             Event::Delta { choice, block, text } => self.grow(choice, block, text, out),
             Event::BlockEnd { choice, block, .. } => self.close(choice, block, out),
-            Event::Logprobs { choice, content } => {
-                self.open(choice, out);
-                self.frame.chunk(out, None, |w| item(w, choice, |_| {}, Some(&content), None));
-            }
+            Event::Logprobs { choice, content } => self.probabilities(choice, content, out),
             Event::Usage(usage) => self.frame.usage = Some(usage),
             Event::Finish { choice, reason } => self.finish(choice, &reason, out),
             Event::Failure(failure) => self.frame.fail(&failure, out),
@@ -193,22 +266,43 @@ impl Encoder for ChatEncoder {
     }
 }
 
-fn delta(frame: &mut Frame, choice: u32, out: &mut Vec<u8>, body: impl FnOnce(&mut Writer)) {
-    frame.chunk(out, None, |w| item(w, choice, body, None, None));
-}
-
-fn item(w: &mut Writer, choice: u32, body: impl FnOnce(&mut Writer), logprobs: Option<&Json>, reason: Option<&str>) {
+fn item(
+    w: &mut Writer,
+    accent: Accent,
+    choice: u32,
+    delta: impl FnOnce(&mut Writer),
+    probabilities: Option<&Json>,
+    reason: Option<&str>,
+) {
     w.object(|w| {
         w.key("index").int(choice);
-        w.key("delta").object(body);
-        if let Some(content) = logprobs {
-            answer::write_logprobs(w.key("logprobs"), std::slice::from_ref(content));
-        }
-        match reason {
-            Some(reason) => w.key("finish_reason").str(reason),
-            None => w.key("finish_reason").null(),
-        }
+        w.key("delta").object(delta);
+        let probabilities = |w: &mut Writer| {
+            if let Some(content) = probabilities {
+                answer::write_logprobs(w.key("logprobs"), std::slice::from_ref(content), accent);
+            }
+        };
+        accent.write_end(w, probabilities, |w| write_reason(w, reason));
     });
+}
+
+fn write_reason(w: &mut Writer, reason: Option<&str>) {
+    match reason {
+        Some(reason) => w.key("finish_reason").str(reason),
+        None => w.key("finish_reason").null(),
+    }
+}
+
+/// In Ollama's accent a text, be it empty, stands in every record but the last.
+fn blank(w: &mut Writer, accent: Accent) {
+    if accent.is_ollama() {
+        w.key("content").str("");
+    }
+}
+
+fn whole_calls(w: &mut Writer, calls: &[(u32, Call)]) {
+    blank(w, Accent::Ollama);
+    w.key("tool_calls").array(|w| calls.iter().for_each(|(index, call)| call.write(w, Some(*index))));
 }
 
 fn opening(w: &mut Writer, index: u32, id: &str, name: &Text) {
@@ -245,7 +339,7 @@ pub struct CompletionsEncoder {
 impl CompletionsEncoder {
     /// Nothing is written before the first event.
     pub fn new(reply: Reply) -> Self {
-        let frame = Frame::new(reply, "text_completion", "cmpl-");
+        let frame = Frame::new(reply, COMPLETION, "cmpl-");
         CompletionsEncoder { frame, open: Vec::new(), begun: Vec::new() }
     }
 
@@ -261,22 +355,28 @@ impl CompletionsEncoder {
     }
 
     fn text(&mut self, choice: u32, text: &Text, out: &mut Vec<u8>) {
-        self.frame.chunk(out, None, |w| text_item(w, choice, text, None, None));
+        let accent = self.frame.accent();
+        self.frame.chunk(out, None, |w| text_item(w, accent, choice, text, None, None));
     }
 }
 
-fn text_item(w: &mut Writer, choice: u32, text: &Text, logprobs: Option<&Json>, reason: Option<&str>) {
+fn text_item(
+    w: &mut Writer,
+    accent: Accent,
+    choice: u32,
+    text: &Text,
+    probabilities: Option<&Json>,
+    reason: Option<&str>,
+) {
     w.object(|w| {
         w.key("text").text(text);
         w.key("index").int(choice);
-        match logprobs {
+        let probabilities = |w: &mut Writer| match probabilities {
             Some(content) => answer::write_legacy_logprobs(w.key("logprobs"), std::slice::from_ref(content)),
+            None if accent.is_ollama() => {}
             None => w.key("logprobs").null(),
-        }
-        match reason {
-            Some(reason) => w.key("finish_reason").str(reason),
-            None => w.key("finish_reason").null(),
-        }
+        };
+        accent.write_end(w, probabilities, |w| write_reason(w, reason));
     });
 }
 
@@ -300,13 +400,15 @@ impl Encoder for CompletionsEncoder {
             Event::BlockEnd { choice, block, .. } => self.open.retain(|open| *open != (choice, block)),
             Event::Logprobs { choice, content } => {
                 self.begin(choice, out);
-                self.frame.chunk(out, None, |w| text_item(w, choice, &Text::empty(), Some(&content), None));
+                let accent = self.frame.accent();
+                self.frame.chunk(out, None, |w| text_item(w, accent, choice, &Text::empty(), Some(&content), None));
             }
             Event::Usage(usage) => self.frame.usage = Some(usage),
             Event::Finish { choice, reason } => {
                 self.begin(choice, out);
-                let reason = answer::reason_name(&reason, false);
-                self.frame.chunk(out, None, |w| text_item(w, choice, &Text::empty(), None, Some(reason)));
+                let accent = self.frame.accent();
+                let reason = answer::reason_name(&reason, false, accent);
+                self.frame.chunk(out, None, |w| text_item(w, accent, choice, &Text::empty(), None, Some(reason)));
             }
             Event::Failure(failure) => self.frame.fail(&failure, out),
         }

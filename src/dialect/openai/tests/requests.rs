@@ -288,12 +288,13 @@ fn what_has_no_form_is_refused_or_told() {
     let messages = vec![Message::new(Role::User, vec![Part::Media(sound)])];
     assert_eq!(Wire::OpenAiChat.write_request(&request(messages), &quirks()).unwrap_err().status, 400);
     let some = || Some(Json::known("1"));
-    let extra = |dialect, name: &str| Extra { dialect, name: name.into(), value: Json::known("1") };
+    let extra = |dialect, name: &str| Extra::new(dialect, name, Json::known("1"));
     let asked = Request {
         settings: Settings {
             top_k: some(),
             min_p: some(),
-            repeat_penalty: some(),
+            repeat_penalty: Some(Json::known("1.1")),
+            presence_penalty: Some(Json::known("0.0")),
             context_length: Some(1),
             stop: ["a", "b", "c", "d", "e"].map(Into::into).into(),
             ..Settings::default()
@@ -304,7 +305,7 @@ fn what_has_no_form_is_refused_or_told() {
         ..request(vec![Message::new(Role::Developer, vec![Part::text("x")])])
     };
     let written = write(&asked, &Quirks { sampling_extras: vec!["top_k".into()], ..quirks() });
-    assert_eq!(written.dropped, ["stop", "min_p", "repetition_penalty", "num_ctx", "keep_alive"]);
+    assert_eq!(written.dropped, ["stop", "min_p", "repetition_penalty", "keep_alive"]);
     assert_eq!(
         body(written),
         r#"{"model":"m","messages":[{"role":"system","content":"x"}],"stop":["a","b","c","d"],"top_k":1,"user":1}"#
@@ -315,7 +316,15 @@ fn what_has_no_form_is_refused_or_told() {
 fn thinking_is_asked_for_in_each_style() {
     let efforts: Vec<String> = ["none", "low", "high"].map(str::to_owned).into();
     let rows = [
-        (ReasoningStyle::Effort, Reasoning::Off, vec![], r#""reasoning_effort":"none"}"#),
+        (ReasoningStyle::Effort, Reasoning::Off, vec![], r#""content":""}]}"#),
+        (ReasoningStyle::Effort, Reasoning::Off, efforts.clone(), r#""reasoning_effort":"none"}"#),
+        (ReasoningStyle::ChatTemplate, Reasoning::Off, vec![], r#""chat_template_kwargs":{"enable_thinking":false}}"#),
+        (
+            ReasoningStyle::ChatTemplate,
+            Reasoning::Effort(crate::chat::Effort::Low),
+            vec![],
+            r#""chat_template_kwargs":{"enable_thinking":true},"reasoning_effort":"low"}"#,
+        ),
         (ReasoningStyle::Effort, Reasoning::On, efforts.clone(), r#""reasoning_effort":"low"}"#),
         (
             ReasoningStyle::Effort,
@@ -338,7 +347,20 @@ fn thinking_is_asked_for_in_each_style() {
             vec![],
             r#""enable_thinking":true,"thinking_budget":7}"#,
         ),
+        (
+            ReasoningStyle::EnableThinking,
+            Reasoning::Effort(crate::chat::Effort::Medium),
+            vec![],
+            r#""enable_thinking":true,"thinking_budget":8192}"#,
+        ),
+        (ReasoningStyle::EnableThinking, Reasoning::Budget(0), vec![], r#""enable_thinking":false}"#),
         (ReasoningStyle::ThinkingType, Reasoning::Off, vec![], r#""thinking":{"type":"disabled"}}"#),
+        (
+            ReasoningStyle::ThinkingType,
+            Reasoning::Effort(crate::chat::Effort::Low),
+            vec!["high".into(), "max".into()],
+            r#""thinking":{"type":"enabled"},"reasoning_effort":"high"}"#,
+        ),
         (ReasoningStyle::Unsupported, Reasoning::On, vec![], r#""content":""}]}"#),
     ];
     for (reasoning, wish, efforts, expected) in rows {
@@ -349,7 +371,42 @@ fn thinking_is_asked_for_in_each_style() {
     let asked = request(vec![Message::new(Role::User, vec![])]);
     let qwen = Quirks { reasoning: ReasoningStyle::EnableThinking, whole_needs_thinking_off: true, ..quirks() };
     assert!(body(write(&asked, &qwen)).ends_with(r#""enable_thinking":false}"#));
-    assert!(!body(write(&Request { stream: true, ..asked }, &qwen)).contains("enable_thinking"));
+    assert!(!body(write(&Request { stream: true, ..asked.clone() }, &qwen)).contains("enable_thinking"));
+    let joined = body(write(&Request { reasoning: Some(Reasoning::On), ..asked }, &qwen));
+    assert!(joined.contains(r#""stream":true"#) && joined.ends_with(r#""enable_thinking":true}"#), "{joined}");
+}
+
+#[test]
+fn the_form_of_an_answer_is_asked_for_by_what_the_provider_has() {
+    let schema =
+        || Format::Schema { name: None, description: None, schema: Json::known(r#"{"type":"object"}"#), strict: None };
+    let said =
+        r#"{"role":"system","content":"Answer with JSON only. It must fit this JSON Schema:\n{\"type\":\"object\"}"}"#;
+    let word = r#"{"role":"system","content":"Answer with a JSON object only."}"#;
+    let has = Quirks { json_schema: true, json_mode: true, ..quirks() };
+    let mode_only = Quirks { json_schema: false, ..has.clone() };
+    let none = Quirks { json_mode: false, ..has.clone() };
+    let rows = [
+        (
+            &has,
+            schema(),
+            "x",
+            "",
+            r#""response_format":{"type":"json_schema","json_schema":{"name":"response","schema":{"type":"object"}}}"#,
+        ),
+        (&mode_only, schema(), "x", said, r#""response_format":{"type":"json_object"}"#),
+        (&none, schema(), "x", said, ""),
+        (&has, Format::Json, "x", word, r#""response_format":{"type":"json_object"}"#),
+        (&has, Format::Json, "in jSoN", "", r#""response_format":{"type":"json_object"}"#),
+        (&none, Format::Json, "in JSON", word, ""),
+    ];
+    for (quirks, format, text, instruction, member) in rows {
+        let messages = vec![Message::new(Role::User, vec![Part::text(text)])];
+        let got = body(write(&Request { format: Some(format.clone()), ..request(messages) }, quirks));
+        assert_eq!(got.contains(r#""role":"system""#), !instruction.is_empty(), "{got}");
+        assert_eq!(got.contains("response_format"), !member.is_empty(), "{got}");
+        assert!(got.contains(instruction) && got.contains(member), "{got}");
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::{decode, encode, lines, read, reply};
 use crate::chat::{Answer, Block, BlockKind, Choice, Event, Finish, Usage, fold, unfold};
-use crate::dialect::Wire;
+use crate::dialect::{Accent, Reply, Wire};
 use crate::json::Text;
+use serde_json::Value;
 
 /// One line a block, deltas joined: what must survive.
 fn meaning(events: Vec<Event>) -> Vec<String> {
@@ -70,19 +71,70 @@ fn answer() -> impl Strategy<Value = Answer> {
     })
 }
 
+fn accent() -> impl Strategy<Value = Accent> {
+    prop_oneof![Just(Accent::OpenAi), Just(Accent::Ollama)]
+}
+
+/// An answer as far as the accent can tell it: Ollama's has no details of counts.
+fn told(mut answer: Answer, accent: Accent) -> Answer {
+    if accent == Accent::Ollama {
+        answer.usage.cached = None;
+    }
+    answer
+}
+
+/// JSON of any form, with the names that requests have.
+fn any_request() -> impl Strategy<Value = Value> {
+    let names = concat!(
+        "model|messages|Messages|role|content|type|text|image_url|url|input_audio|data|tool_calls|function|arguments|",
+        "name|reasoning|effort|stop|prompt|input|encoding_format|tools|tool_choice|response_format"
+    );
+    let word = prop_oneof![
+        Just("m"),
+        Just("text"),
+        Just("image_url"),
+        Just("data:;base64,!"),
+        Just("{"),
+        Just("low"),
+        Just("")
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i8>().prop_map(Value::from),
+        word.prop_map(Value::from)
+    ];
+    leaf.prop_recursive(5, 60, 8, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((names, inner), 0..6).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
 proptest! {
     #[test]
-    fn a_stream_reads_back(answer in answer()) {
-        let wire = Wire::OpenAiChat;
-        let stream = encode(wire, reply(true), unfold(answer.clone()));
+    fn a_stream_reads_back(answer in answer(), accent in accent()) {
+        let (wire, answer) = (Wire::OpenAiChat, told(answer, accent));
+        let stream = encode(wire, Reply { accent, ..reply(true) }, unfold(answer.clone()));
         prop_assert_eq!(meaning(decode(wire, stream.as_bytes(), &[])), meaning(unfold(answer)));
     }
 
     #[test]
-    fn a_whole_answer_reads_back(answer in answer()) {
-        let wire = Wire::OpenAiChat;
-        let body = wire.write_answer(&answer, &reply(false), jiff::Timestamp::UNIX_EPOCH);
+    fn a_whole_answer_reads_back(answer in answer(), accent in accent()) {
+        let (wire, answer) = (Wire::OpenAiChat, told(answer, accent));
+        let body = wire.write_answer(&answer, &Reply { accent, ..reply(false) }, jiff::Timestamp::UNIX_EPOCH);
         prop_assert_eq!(meaning(read(wire, body)), meaning(unfold(answer)));
+    }
+
+    #[test]
+    fn any_request_is_read_or_refused(body in any_request(), accent in accent()) {
+        let body = bytes::Bytes::from(body.to_string());
+        for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions] {
+            let failure = wire.read_request_in(accent, &body).err();
+            prop_assert!(failure.is_none_or(|failure| (400..500).contains(&failure.status)));
+        }
+        let _ = Wire::OpenAiEmbeddings.read_embed(accent, &body);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What Go's JSON decoder finds wrong with a document, in its words.
 //!
-//! Ollama hands these texts to its clients as they are, so a server that passes for one says the same. Go reads the first
-//! value of a body and leaves the rest alone; it scans byte by byte and stops at the first that can't be.
+//! A server written in Go may hand these texts to its clients as they are, as Ollama does: one that passes for it says the
+//! same. Go reads the first value of a body and leaves the rest alone; it scans byte by byte and stops at the first that
+//! can't be.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use crate::json::Json;
 
 /// Why Go reads no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SyntaxError {
+pub(in crate::dialect) enum SyntaxError {
     /// There is nothing but blanks.
     Empty,
     /// Go's text.
@@ -22,7 +23,7 @@ pub(super) enum SyntaxError {
 const DEPTH_MAX: usize = 10_000;
 
 /// The first value of a body as Go's decoder takes it. Bytes that are no UTF-8 become U+FFFD, as they do there.
-pub(super) fn first_value(body: &Bytes) -> Result<Json, SyntaxError> {
+pub(in crate::dialect) fn first_value(body: &Bytes) -> Result<Json, SyntaxError> {
     let range = scan(body)?;
     let value = body.slice(range);
     let value = match std::str::from_utf8(&value) {
@@ -249,7 +250,7 @@ fn quoted_char(byte: u8) -> String {
 }
 
 /// Text in double quotes, as Go's `%q` shows it.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::dialect) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -275,7 +276,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Where Go's decoder of standard base64 stops; `None` when it reads the whole. Line ends are passed over.
-pub(super) fn base64_error(text: &[u8]) -> Option<usize> {
+pub(in crate::dialect) fn base64_error(text: &[u8]) -> Option<usize> {
     let is_line_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let skip = |mut at: usize| {
         while text.get(at).is_some_and(is_line_end) {
