@@ -25,7 +25,7 @@ use world::World;
 
 /// Says once what is skipped, past the harness that keeps to itself what passing tests print.
 fn skipped(once: &Once, why: &str) {
-    once.call_once(|| writeln!(std::io::stderr(), "skipped: {why}").unwrap());
+    once.call_once(|| std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap());
 }
 
 /// Each client as a test, over scripted providers and over a real model.
