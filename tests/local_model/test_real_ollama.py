@@ -194,6 +194,23 @@ class RealOllama(unittest.TestCase):
         self.assertEqual(json.loads(ask(self.base, "/api/show", {"model": "made"})[1])["system"], "Be kind.")
         self.assertIn("deleted", self.ollama("rm", "made"))
 
+    def test_a_long_prompt_is_not_cut(self):
+        asked = {"model": "narrow", "from": "smol", "parameters": {"num_ctx": 512}, "stream": False}
+        self.assertEqual(ask(self.base, "/api/create", asked)[0], 200)
+        for path, more in [("/api/chat", {"stream": False, "options": {"num_predict": 1}}), ("/v1/chat/completions", {"max_tokens": 1})]:
+            # A token a word, or more.
+            asked = {"model": "narrow", "messages": [{"role": "user", "content": "hello " * 700}], **more}
+            status, said = ask(self.base, path, asked)
+            self.assertEqual(status, 200, said)
+            body = json.loads(said)
+            counted = body["prompt_eval_count"] if "prompt_eval_count" in body else body["usage"]["prompt_tokens"]
+            self.assertGreaterEqual(counted, 700, path)
+            # More than the model was trained on.
+            asked["messages"][0]["content"] = "hello " * 7000
+            status, said = ask(self.base, path, asked)
+            self.assertEqual(status, 400, said)
+        self.assertIn("deleted", self.ollama("rm", "narrow"))
+
     def test_a_pull_that_fails_fails_the_same(self):
         theirs, ours = self.both("/api/pull", {"model": "127.0.0.1:1/library/none", "insecure": True})
         self.assertEqual(ours, theirs)

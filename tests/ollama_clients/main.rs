@@ -18,7 +18,15 @@ mod strict;
 mod support;
 mod world;
 
+use std::io::Write;
+use std::sync::Once;
+
 use world::World;
+
+/// Says once what is skipped, past the harness that keeps to itself what passing tests print.
+fn skipped(once: &Once, why: &str) {
+    once.call_once(|| std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap());
+}
 
 /// Each client as a test, over scripted providers and over a real model.
 macro_rules! clients {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use super::providers::{BUSY, DENIED, GREETING, THOUGHT, WRONG};
+use super::skipped;
 use super::support::wait_for;
 use super::world::World;
 
@@ -30,18 +31,17 @@ fn ollama(world: &World) -> Option<Ollama<'_>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         named.or_else(|| std::env::split_paths(&path).map(|folder| folder.join("ollama")).find(|file| file.is_file()));
+    static ONCE: Once = Once::new();
     if found.is_none() {
-        eprintln!("skipped: no `ollama` on the PATH, and OLLAMA_BIN names none");
+        skipped(&ONCE, "no `ollama` on the PATH, and OLLAMA_BIN names none");
     }
     let ollama = Ollama { program: found?, world };
-    // The flags and words below are those of 0.33; one that was built from source calls itself 0.0.0.
+    // The flags and words below are those of 0.33; a command that was built from source calls itself 0.0.0.
     let told = ollama.prints(&["--version"]);
-    let version = told.rsplit_once(' ').map_or("", |(_, version)| version.trim());
-    let is_old = |version: &str| {
-        version.split('.').nth(1).and_then(|minor| minor.parse().ok()).is_some_and(|minor: u32| minor < 20)
-    };
-    if version != "0.0.0" && version.starts_with("0.") && is_old(version) {
-        eprintln!("skipped: the `ollama` command is too old: {version}");
+    let version = told.split_whitespace().last().unwrap_or_default();
+    let minor = version.strip_prefix("0.").and_then(|rest| rest.split('.').next()?.parse().ok());
+    if minor.is_some_and(|minor: u32| (1..20).contains(&minor)) {
+        skipped(&ONCE, &format!("the `ollama` command is too old: {version}"));
         return None;
     }
     Some(ollama)
@@ -89,7 +89,8 @@ impl Ollama<'_> {
         command.args(["-c", spawn]).arg(&self.program).args(args).env_clear().envs(self.environment());
         let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let Ok(mut child) = started else {
-            eprintln!("skipped: no python3 to make a terminal with");
+            static ONCE: Once = Once::new();
+            skipped(&ONCE, "no python3 to make a terminal with");
             return None;
         };
         let shown = Arc::new(Mutex::new(String::new()));

@@ -1,8 +1,11 @@
 //! The gateway with models behind it, as the clients find it.
 
+use std::sync::Once;
+
 use serde_json::{Value, json};
 
 use super::providers::{self, GREETING};
+use super::skipped;
 use super::support::{Answer, Asked, Gateway, PATIENCE, Upstream, gateway, upstream, wait_for};
 
 /// Prefix, and the models that the provider lists: one to chat with, and one for vectors where it has any.
@@ -54,7 +57,8 @@ impl World {
         let set = named.iter().filter_map(|(from, to)| Some((*to, std::env::var(from).ok()?)));
         let worlds: Vec<World> = set.map(|(variable, base)| World::before(variable, &base)).collect();
         if worlds.is_empty() {
-            eprintln!("skipped: neither REAL_MODEL_LLAMACPP nor REAL_MODEL_OLLAMA names a server with a model");
+            static ONCE: Once = Once::new();
+            skipped(&ONCE, "neither REAL_MODEL_LLAMACPP nor REAL_MODEL_OLLAMA names a server with a model");
         }
         worlds
     }
