@@ -22,7 +22,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Fault, Input, Request};
+use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request};
 use crate::json::Json;
 pub use framing::{Framer, Framing, Record};
 pub use quirks::Quirks;
@@ -199,13 +199,10 @@ impl Dialect {
     }
 
     /// The status that tells a client of this dialect what went wrong.
-    ///
-    /// Anthropic's clients take 401 and 403 for their own key's and ask the user to log in (Claude Code, 2026-08); a key of the
-    /// gateway's is none of theirs.
     pub fn status(self, failure: &Failure) -> u16 {
         match self {
-            Dialect::Anthropic if failure.fault == Fault::Gateway && matches!(failure.status, 401 | 403) => 502,
-            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => failure.status,
+            Dialect::Anthropic => anthropic::error::status(failure),
+            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini => failure.status,
         }
     }
 }
