@@ -85,6 +85,12 @@ pub fn write(failure: &Failure) -> Vec<u8> {
         w.key("error").object(|w| {
             w.key("type").str(kind(failure.class, status(failure)));
             w.key("message").str(&message(failure));
+            if let Some(code) = failure.code.as_deref().filter(|code| code.starts_with("thread_")) {
+                w.key("details").object(|w| {
+                    w.key("error_code").str(code);
+                    w.key("unsupported").array(|_| {});
+                });
+            }
         });
         if let Some(id) = told_id(failure) {
             w.key("request_id").str(id);
