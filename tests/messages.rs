@@ -435,6 +435,24 @@ fn a_tool_loop_over_an_ollama() {
     assert_eq!(seen["messages"][4], json!({"role": "user", "content": "so?"}));
 }
 
+/// As an Ollama does for these clients; others hear that the model can't.
+#[test]
+fn an_ollama_model_that_can_not_think_answers_without() {
+    let up = upstream().models(&["llama3.2"]).answers(|seen: &Seen| {
+        if seen.json()["think"] != Value::Null {
+            return status(400, json!({"error": "\"llama3.2\" does not support thinking"}));
+        }
+        reply(json!({"model": "llama3.2", "created_at": "2026-11-22T08:00:00Z", "done": true, "done_reason": "stop",
+            "message": {"role": "assistant", "content": "Hi"}, "prompt_eval_count": 11, "eval_count": 7}))
+    });
+    let gw = gateway().provider("ollama", &up, &[]).start();
+    let thinking = json!({"thinking": {"type": "enabled", "budget_tokens": 1024}});
+    let answer = gw.send(&Client::Messages.ask("llama3.2", "hi", false, &thinking));
+    assert_eq!((answer.status, Client::Messages.read(&answer, false).text), (200, "Hi".to_owned()));
+    let openai = gw.send(&Client::OpenAiChat.ask("llama3.2", "hi", false, &json!({"reasoning_effort": "low"})));
+    assert_eq!(openai.status, 400, "{}", openai.everything());
+}
+
 #[test]
 fn what_is_wrong_is_told_in_its_own_form() {
     let refused = status(

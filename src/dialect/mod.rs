@@ -190,6 +190,14 @@ impl Dialect {
         }
     }
 
+    /// Does a provider refuse the request because the model can't think?
+    pub fn refuses_thinking(self, failure: &Failure) -> bool {
+        match self {
+            Dialect::Ollama => ollama::error::refuses_thinking(failure),
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => false,
+        }
+    }
+
     /// The failure with an id for the client, where this dialect tells one in its body and in a header.
     pub fn identified(self, failure: Failure) -> Failure {
         match self {

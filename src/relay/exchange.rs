@@ -62,14 +62,22 @@ pub(super) async fn run(
         Way::Translate(face) => {
             let wire = face.wire(ask.request()?);
             let context = Context { relay, attempt, wire, meter };
-            let body = translate::request(&context, ask)?;
-            let answered = async {
-                let response = context.send(ask, face, body, None).await?;
-                translate::answer(&context, ask, response).await
+            let answered = match translated(&context, ask, face).await {
+                Err(refused) if wire.dialect().refuses_thinking(&refused) && ask.gives_up_thinking() => {
+                    meter.dropped(1);
+                    translated(&context, ask, face).await
+                }
+                answered => answered,
             };
-            answered.await.map_err(|failure| in_words(failure, wire, ask.wire))
+            answered.map_err(|failure| in_words(failure, wire, ask.wire))
         }
     }
+}
+
+async fn translated(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
+    let body = translate::request(context, ask)?;
+    let response = context.send(ask, face, body, None).await?;
+    translate::answer(context, ask, response).await
 }
 
 impl Context<'_> {

@@ -209,7 +209,8 @@ impl Content {
 }
 
 fn is_anthropics_own(kind: &str) -> bool {
-    matches!(kind, "server_tool_use" | "mcp_tool_use" | "tool_addition" | "tool_removal") || kind.ends_with("_tool_result")
+    matches!(kind, "server_tool_use" | "mcp_tool_use" | "tool_addition" | "tool_removal")
+        || kind.ends_with("_tool_result")
 }
 
 /// Members with something in them, as one text, a line each.
