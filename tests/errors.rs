@@ -249,9 +249,9 @@ fn a_gemini_stream_without_a_finish_is_cut() {
 }
 
 #[test]
-fn unknown_routes_and_those_of_later_say_so_in_form() {
+fn what_is_not_to_be_had_is_told_in_form() {
     let gw = gateway().start();
-    for path in ["/api/pull", "/api/embed", "/api/create", "/api/copy"] {
+    for path in ["/api/embed", "/api/create", "/api/copy"] {
         let answer = gw.post(path, &json!({"model": "x", "name": "x"}));
         assert!(answer.status >= 400, "{path}: {}", answer.everything());
         assert!(answer.json()["error"].is_string(), "{path}: {}", answer.everything());
