@@ -206,7 +206,11 @@ fn near_the_models_end_the_server_says_whether_it_fits() {
             }
             assert_eq!(answer.status, 400, "{}", answer.everything());
             let told = answer.everything();
-            let want = if client.is_ollama() { "exceed_context_size_error" } else { "context_length_exceeded" };
+            let want = match client {
+                Client::OllamaChat | Client::OllamaGenerate => "exceed_context_size_error",
+                Client::OpenAiChat | Client::OpenAiCompletions => "context_length_exceeded",
+                Client::Messages => "prompt is too long",
+            };
             assert!(told.contains(want), "{told}");
         }
     }

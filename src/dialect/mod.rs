@@ -6,6 +6,8 @@
 //! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
 //! encoder, small state machines), `embed` (requests and answers of embeddings), `error`, `models`.
 
+pub mod anthropic;
+mod call_ids;
 pub mod error_body;
 pub mod framing;
 pub mod gemini;
@@ -15,6 +17,8 @@ mod many_calls_tests;
 pub mod ollama;
 pub mod openai;
 pub mod quirks;
+
+use std::ops::Range;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -35,6 +39,8 @@ pub enum Dialect {
     OpenAi,
     /// Google's `generateContent`.
     Gemini,
+    /// Anthropic's Messages.
+    Anthropic,
 }
 
 /// A form of request and answer within a dialect.
@@ -50,6 +56,8 @@ pub enum Wire {
     OpenAiCompletions,
     /// `:generateContent` and `:streamGenerateContent`
     Gemini,
+    /// `/v1/messages`
+    Anthropic,
     /// `/api/embed`
     OllamaEmbed,
     /// `/api/embeddings`, Ollama's older form
@@ -141,7 +149,7 @@ pub struct ProviderError {
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 3] = [Dialect::Ollama, Dialect::OpenAi, Dialect::Gemini];
+    pub const ALL: [Dialect; 4] = [Dialect::Ollama, Dialect::OpenAi, Dialect::Gemini, Dialect::Anthropic];
 
     /// Its name in configuration, logs and [`crate::chat::Extra`].
     pub fn name(self) -> &'static str {
@@ -149,10 +157,11 @@ impl Dialect {
             Dialect::Ollama => "ollama",
             Dialect::OpenAi => "openai",
             Dialect::Gemini => "gemini",
+            Dialect::Anthropic => "anthropic",
         }
     }
 
-    /// The wire that serves an operation.
+    /// The wire that serves an operation. One without embeddings stands for all: nobody asks it for them.
     pub fn wire(self, operation: Operation) -> Wire {
         match (self, operation) {
             (Dialect::Ollama, Operation::Chat) => Wire::OllamaChat,
@@ -163,6 +172,7 @@ impl Dialect {
             (Dialect::OpenAi, Operation::Embed) => Wire::OpenAiEmbeddings,
             (Dialect::Gemini, Operation::Embed) => Wire::GeminiEmbed,
             (Dialect::Gemini, Operation::Chat | Operation::Complete) => Wire::Gemini,
+            (Dialect::Anthropic, _) => Wire::Anthropic,
         }
     }
 
@@ -172,6 +182,7 @@ impl Dialect {
             Dialect::Ollama => ollama::error::read(status, body),
             Dialect::OpenAi => openai::error::read(status, body),
             Dialect::Gemini => gemini::error::read(status, body),
+            Dialect::Anthropic => anthropic::error::read(status, body),
         }
     }
 
@@ -186,6 +197,32 @@ impl Dialect {
             Dialect::Ollama => ollama::error::write(failure),
             Dialect::OpenAi => openai::error::write(failure, accent),
             Dialect::Gemini => gemini::error::write(failure),
+            Dialect::Anthropic => anthropic::error::write(failure),
+        }
+    }
+
+    /// Does a provider refuse the request because the model can't think?
+    pub fn refuses_thinking(self, failure: &Failure) -> bool {
+        match self {
+            Dialect::Ollama => ollama::error::refuses_thinking(failure),
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => false,
+        }
+    }
+
+    /// The failure with an id for the client, where this dialect tells one in its body and in a header.
+    pub fn identified(self, failure: Failure) -> Failure {
+        match self {
+            Dialect::Anthropic => anthropic::error::identified(failure),
+            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini => failure,
+        }
+    }
+
+    /// The status that tells a client of this dialect what went wrong.
+    pub fn status(self, failure: &Failure) -> u16 {
+        match self {
+            Dialect::Anthropic => anthropic::error::status(failure),
+            Dialect::Ollama => ollama::error::status(failure),
+            Dialect::OpenAi | Dialect::Gemini => failure.status,
         }
     }
 }
@@ -213,13 +250,14 @@ impl Wire {
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => Dialect::Ollama,
             Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => Dialect::OpenAi,
             Wire::Gemini | Wire::GeminiEmbed => Dialect::Gemini,
+            Wire::Anthropic => Dialect::Anthropic,
         }
     }
 
     /// What it serves.
     pub fn operation(self) -> Operation {
         match self {
-            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini => Operation::Chat,
+            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini | Wire::Anthropic => Operation::Chat,
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Operation::Embed,
         }
@@ -235,7 +273,7 @@ impl Wire {
     pub fn framing(self) -> Framing {
         match self.dialect() {
             Dialect::Ollama => Framing::Ndjson,
-            Dialect::OpenAi | Dialect::Gemini => Framing::Sse,
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => Framing::Sse,
         }
     }
 
@@ -247,6 +285,7 @@ impl Wire {
             Wire::OpenAiChat => "/chat/completions".to_owned(),
             Wire::OpenAiCompletions => "/completions".to_owned(),
             Wire::Gemini => gemini::path(model, stream),
+            Wire::Anthropic => "/messages".to_owned(),
             Wire::OllamaEmbed => "/api/embed".to_owned(),
             Wire::OllamaEmbeddings => "/api/embeddings".to_owned(),
             Wire::OpenAiEmbeddings => "/embeddings".to_owned(),
@@ -277,7 +316,18 @@ impl Wire {
             Wire::OpenAiChat => openai::request::read_chat(body, accent),
             Wire::OpenAiCompletions => openai::request::read_completions(body, accent),
             Wire::Gemini => Err(not_served()),
+            Wire::Anthropic => anthropic::request::read(body),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
+        }
+    }
+
+    /// What to cut from a client's body before it passes: parts that this wire's providers refuse because another made them.
+    pub fn foreign_parts(self, body: &Bytes) -> Vec<Range<usize>> {
+        match self {
+            Wire::Anthropic => anthropic::foreign::cuts(body),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Vec::new(),
+            Wire::Gemini | Wire::GeminiEmbed => Vec::new(),
         }
     }
 
@@ -289,6 +339,7 @@ impl Wire {
             Wire::OpenAiChat => openai::request::write_chat(request, quirks),
             Wire::OpenAiCompletions => openai::request::write_completions(request, quirks),
             Wire::Gemini => gemini::request::write(request, quirks),
+            Wire::Anthropic => anthropic::request::write(request, quirks),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
         }
     }
@@ -300,9 +351,8 @@ impl Wire {
             Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
             Wire::OpenAiEmbeddings => openai::embed::read_request(body, accent),
             Wire::GeminiEmbed => Err(not_served()),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
-                Err(misread())
-            }
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
+            Wire::Gemini | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -312,9 +362,8 @@ impl Wire {
             Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::write_request(request, inputs),
             Wire::OpenAiEmbeddings => openai::embed::write_request(request, inputs),
             Wire::GeminiEmbed => gemini::embed::write_request(request, inputs),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
-                Err(misread())
-            }
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
+            Wire::Gemini | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -324,9 +373,8 @@ impl Wire {
             Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::read_answer(body),
             Wire::OpenAiEmbeddings => openai::embed::read_answer(body),
             Wire::GeminiEmbed => gemini::embed::read_answer(body),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
-                Err(misread())
-            }
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
+            Wire::Gemini | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -337,7 +385,7 @@ impl Wire {
             Wire::OllamaEmbeddings => ollama::embed::write_old_answer(answer),
             Wire::OpenAiEmbeddings => openai::embed::write_answer(answer, reply),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
-            Wire::Gemini | Wire::GeminiEmbed => Vec::new(),
+            Wire::Gemini | Wire::GeminiEmbed | Wire::Anthropic => Vec::new(),
         }
     }
 
@@ -349,6 +397,7 @@ impl Wire {
             Wire::OpenAiChat => openai::answer::read_chat(body, events),
             Wire::OpenAiCompletions => openai::answer::read_completions(body, events),
             Wire::Gemini => gemini::answer::read(body, events),
+            Wire::Anthropic => anthropic::answer::read(body, events),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => {
                 events.extend(self.read_embedded(body).err().map(Event::Failure));
             }
@@ -362,6 +411,7 @@ impl Wire {
             Wire::OllamaGenerate => ollama::answer::write_generate(answer, reply, now),
             Wire::OpenAiChat => openai::answer::write_chat(answer, reply),
             Wire::OpenAiCompletions => openai::answer::write_completions(answer, reply),
+            Wire::Anthropic => anthropic::answer::write(answer, reply),
             Wire::Gemini => Vec::new(),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Vec::new(),
         }
@@ -376,6 +426,7 @@ impl Wire {
             Wire::OpenAiChat | Wire::OpenAiEmbeddings => Box::new(openai::stream::ChatDecoder::default()),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsDecoder::default()),
             Wire::Gemini | Wire::GeminiEmbed => Box::new(gemini::stream::Decoder::default()),
+            Wire::Anthropic => Box::new(anthropic::stream::Decoder::default()),
         }
     }
 
@@ -386,6 +437,7 @@ impl Wire {
             Wire::OllamaGenerate => Box::new(ollama::stream::GenerateEncoder::new(reply)),
             Wire::OpenAiChat => Box::new(openai::stream::ChatEncoder::new(reply)),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsEncoder::new(reply)),
+            Wire::Anthropic => Box::new(anthropic::stream::Encoder::new(reply)),
             Wire::Gemini => return None,
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => return None,
         })

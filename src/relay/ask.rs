@@ -149,7 +149,7 @@ impl Ask {
     pub fn reply(&self) -> Reply {
         let request = self.request.as_ref();
         let echo = request.and_then(|r| r.prompt.as_ref()).filter(|prompt| prompt.echo);
-        let counted = request.filter(|_| self.wire.dialect() == Dialect::Ollama);
+        let counted = request.filter(|_| matches!(self.wire.dialect(), Dialect::Ollama | Dialect::Anthropic));
         Reply {
             model: self.model.clone(),
             started: self.started,
@@ -181,11 +181,20 @@ impl Ask {
         self.cannot_think || self.request.as_ref().is_some_and(is_off)
     }
 
-    /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it
-    /// came.
+    /// Takes the wish to think out of the request, for a model that can't. An Ollama drops it for Anthropic's clients and tells all
+    /// others (measured on Ollama 0.33). `false`: there was none, or it is not to be dropped.
+    pub(super) fn gives_up_thinking(&mut self) -> bool {
+        let request = self.request.as_mut().filter(|_| self.wire == Wire::Anthropic);
+        request.and_then(|request| request.reasoning.take()).is_some()
+    }
+
+    /// The body with another model's name and without state of other providers, in ids of tool calls and in what this wire's
+    /// providers would refuse; everything else as it came.
     pub fn spliced(&self, model: &str) -> Bytes {
         let mut edits = self.model_edits(model);
         edits.extend(id_edits(&self.body));
+        let foreign = self.wire.foreign_parts(&self.body).into_iter();
+        edits.extend(foreign.map(|range| Edit::Range(range, String::new())));
         splice::apply(&self.body, &self.members, &edits)
     }
 
@@ -211,7 +220,7 @@ fn is_key(name: &str, wire: Wire, accent: Accent, key: &str) -> bool {
     match wire.dialect() {
         Dialect::OpenAi if accent == Accent::Ollama => name.eq_ignore_ascii_case(key),
         Dialect::Ollama => name.eq_ignore_ascii_case(key),
-        Dialect::OpenAi | Dialect::Gemini => name == key,
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => name == key,
     }
 }
 

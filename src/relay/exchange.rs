@@ -88,14 +88,26 @@ async fn send(
         Way::Translate(face) => {
             let wire = face.wire(ask.request()?);
             let context = Context { relay, attempt, wire, meter, turn };
-            let body = translate::request(&context, ask)?;
-            let mut fit = Fit::of(&context, ask, &body).await?;
-            loop {
-                let answered = translate(&context, ask, face, fit.fitted(&body)).await;
-                if let Some(answered) = fit.settled(answered).await {
-                    return answered.map_err(|failure| in_words(failure, wire, ask));
+            let answered = match translated(&context, ask, face).await {
+                Err(refused) if wire.dialect().refuses_thinking(&refused) && ask.gives_up_thinking() => {
+                    meter.dropped(1);
+                    translated(&context, ask, face).await
                 }
-            }
+                answered => answered,
+            };
+            answered.map_err(|failure| in_words(failure, wire, ask))
+        }
+    }
+}
+
+/// Asks in the words of the provider's wire, with the context that the prompt needs.
+async fn translated(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
+    let body = translate::request(context, ask)?;
+    let mut fit = Fit::of(context, ask, &body).await?;
+    loop {
+        let answered = translate(context, ask, face, fit.fitted(&body)).await;
+        if let Some(answered) = fit.settled(answered).await {
+            return answered;
         }
     }
 }

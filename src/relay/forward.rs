@@ -57,7 +57,8 @@ impl<'a> Errand<'a> {
 }
 
 impl Relay {
-    /// Sends a request to a provider's own path; any status comes back as it is, its body as it flows.
+    /// Sends a request to a provider's own path; any status comes back as it is, its body as it flows. The headers
+    /// that this dialect's clients send for the provider go along.
     pub async fn forward(&self, provider: &Provider, errand: Errand<'_>) -> Result<Response<Body>, Failure> {
         let face = provider.faces.iter().find(|face| face.dialect == errand.dialect);
         let missing = || Failure::new(Class::Unsupported, format!("provider '{}' does not have this", provider.prefix));
@@ -67,6 +68,7 @@ impl Relay {
             Choice::Resting(_) | Choice::Empty => Credential { secret: String::new().into(), is_token: false },
         };
         let mut headers = headers::authorised(provider, face, &credential)?;
+        headers::hand_on(errand.client, &mut headers);
         headers.extend(of_client(&errand));
         upstream::Upstream::carry_hops(errand.client, &mut headers);
         let (first_byte, silence) = match errand.is_slow {

@@ -36,9 +36,11 @@ pub(super) fn failure(dialect: Dialect, told: &Failure) -> Response<Body> {
 /// The same in an accent.
 pub(super) fn failure_in(accent: Accent, dialect: Dialect, failure: &Failure) -> Response<Body> {
     let content_type = if dialect == Dialect::Ollama { JSON_UTF8 } else { JSON };
+    let failure = &dialect.identified(failure.clone());
+    let status = dialect.status(failure);
     let mut response = match &failure.told {
-        Some(told) => as_told(told, content_type),
-        None => content(status(dialect, failure), content_type, dialect.write_error_in(accent, failure)),
+        Some(told) if status == failure.status => as_told(told, content_type),
+        _ => content(status, content_type, dialect.write_error_in(accent, failure)),
     };
     for (name, value) in &failure.notes {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
@@ -53,15 +55,6 @@ pub(super) fn failure_in(accent: Accent, dialect: Dialect, failure: &Failure) ->
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
-}
-
-/// The status under which a dialect's clients hear of a failure. The `ollama` command takes every 401 for a missing account at
-/// ollama.com and shows nothing of what is told (Ollama 0.33), so that only the gateway's own keys are a 401 to it.
-fn status(dialect: Dialect, failure: &Failure) -> u16 {
-    match failure.status {
-        401 if dialect == Dialect::Ollama && failure.fault == Fault::Gateway => 403,
-        status => status,
-    }
 }
 
 /// A provider's error as it came.

@@ -11,7 +11,7 @@ use super::completion::Pending;
 use super::guard::Verdict;
 use super::manage::{self, Own};
 use super::reply;
-use super::{Gateway, completion, input, ollama, openai, operation};
+use super::{Gateway, anthropic, completion, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
 use crate::dialect::ollama::manage::Action;
 use crate::dialect::{Dialect, Wire};
@@ -38,6 +38,7 @@ enum Route {
     Models,
     /// LM Studio's list.
     DetailedModels,
+    CountTokens,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
     Later(Dialect),
 }
@@ -80,8 +81,8 @@ const ROUTES: [(&str, &str, Route); 44] = [
     ("/api/v0/completions", "POST", Route::Completion(Wire::OpenAiCompletions)),
     ("/api/v0/embeddings", "POST", Route::Completion(Wire::OpenAiEmbeddings)),
     ("/v1/responses", "POST", Route::Later(Dialect::OpenAi)),
-    ("/v1/messages", "POST", Route::Later(Dialect::OpenAi)),
-    ("/v1/messages/count_tokens", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/messages", "POST", Route::Completion(Wire::Anthropic)),
+    ("/v1/messages/count_tokens", "POST", Route::CountTokens),
     ("/v1/audio/*", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/images/*", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/moderations", "POST", Route::Later(Dialect::OpenAi)),
@@ -196,10 +197,14 @@ impl Visit<'_> {
                 self.with_body(Dialect::Ollama, body, async |body| self.managing().own(own, body).await).await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
-            Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
+            Route::Models => self.models().await,
             Route::DetailedModels => {
                 let one = self.path.strip_prefix("/api/v0/models/");
                 openai::detailed_models(gateway, &self.head.headers, one).await
+            }
+            Route::CountTokens => {
+                let headers = &self.head.headers;
+                self.with_body(Dialect::Anthropic, body, |body| anthropic::count_tokens(gateway, headers, body)).await
             }
             Route::Later(dialect) => later(dialect, self.path),
         }
@@ -208,6 +213,15 @@ impl Visit<'_> {
     fn managing(&self) -> manage::Request<'_> {
         let (method, headers) = (&self.head.method, &self.head.headers);
         manage::Request { gateway: self.gateway, method, path: self.path, headers }
+    }
+
+    /// One path for two dialects.
+    async fn models(&self) -> Response<Body> {
+        let one = self.path.strip_prefix("/v1/models/");
+        match anthropic::is_spoken(&self.head.headers) {
+            true => anthropic::models(self.gateway, one, self.head.uri.query().unwrap_or_default()).await,
+            false => openai::models(self.gateway, one).await,
+        }
     }
 
     async fn with_body(
@@ -236,8 +250,21 @@ impl Visit<'_> {
         Pending::new(self.gateway, Record::new(self.path, wire.dialect().name(), who))
     }
 
+    fn dialect_of(&self, route: Route) -> Dialect {
+        match route {
+            Route::Models if anthropic::is_spoken(&self.head.headers) => Dialect::Anthropic,
+            Route::Models | Route::DetailedModels => Dialect::OpenAi,
+            Route::CountTokens => Dialect::Anthropic,
+            Route::Completion(wire) => wire.dialect(),
+            Route::Later(dialect) => dialect,
+            Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
+            Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
+            Route::Change(_) | Route::Blob | Route::Own(_) => Dialect::Ollama,
+        }
+    }
+
     fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
-        let refused = reply::failure_in(self.gateway.accent(), dialect_of(route), failure);
+        let refused = reply::failure_in(self.gateway.accent(), self.dialect_of(route), failure);
         match route {
             Route::Completion(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
             _ => refused,
@@ -296,17 +323,6 @@ fn text(status: StatusCode, body: &'static str, content_type: &'static str) -> R
 fn later(dialect: Dialect, path: &str) -> Response<Body> {
     let message = format!("{path} is not served by this version of polyllama");
     reply::failure(dialect, &Failure::new(Class::Unsupported, message).with_code("not_implemented"))
-}
-
-fn dialect_of(route: Route) -> Dialect {
-    match route {
-        Route::Models | Route::DetailedModels => Dialect::OpenAi,
-        Route::Completion(wire) => wire.dialect(),
-        Route::Later(dialect) => dialect,
-        Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
-        Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
-        Route::Change(_) | Route::Blob | Route::Own(_) => Dialect::Ollama,
-    }
 }
 
 #[cfg(test)]

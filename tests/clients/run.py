@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The official clients against the running binary: `ollama` and `openai`, for Python and for Node, and LangChain's
-ChatOllama, at pinned versions.
+"""The official clients against the running binary: `ollama`, `openai` and `anthropic`, for Python and for Node, and
+LangChain's ChatOllama, at pinned versions.
 
     tests/clients/run.py PATH_OF_POLYLLAMA
 
@@ -47,6 +47,8 @@ def eight_providers(upstream: str) -> dict:
         "GOOGLE_API_KEY": "g-key",
         "GEMINI_BASE_URL": upstream + "/v1beta",
         "OLLAMA_BASE_URL": upstream,
+        "ANTHROPIC_API_KEY": "sk-ant",
+        "ANTHROPIC_BASE_URL": upstream + "/anthropic",
     }
     for prefix in ("openrouter", "akash", "cohere", "codestral", "qwen"):
         environment[f"{prefix.upper()}_API_KEYS"] = prefix + "-key"

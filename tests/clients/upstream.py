@@ -1,5 +1,5 @@
-"""One server that plays eight providers for the client tests, each below a path of its own: OpenAI's dialect under /v1 and
-/PROVIDER/v1, Google's under /v1beta (its OpenAI face below that), Ollama's under /api.
+"""One server that plays nine providers for the client tests, each below a path of its own: OpenAI's dialect under /v1 and
+/PROVIDER/v1, Google's under /v1beta (its OpenAI face below that), Ollama's under /api, Anthropic's under /anthropic/v1.
 
 What it says follows from the question: with tools and a question it calls two of them, after their results it says what
 they gave, an image it measures, JSON it gives when a schema is asked for, who asks it to think gets a thought first, and who
@@ -29,6 +29,7 @@ LISTS = {
     "/codestral/v1/models": ["codestral-latest"],
     "/qwen/v1/models": ["qwen3-vl-plus", "text-embedding-v4"],
 }
+CLAUDE = "claude-sonnet-4-5"
 GEMINI_LIST = {"gemini-2.5-flash": "generateContent", "gemini-embedding-001": "embedContent"}
 
 # So many clients went away before their answer was whole.
@@ -233,6 +234,54 @@ class Ollama:
         return {"error": message}
 
 
+class Anthropic:
+    @staticmethod
+    def react(body):
+        parts = [p for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]]
+        images = [p["source"]["data"] for p in parts if p["type"] == "image"]
+        results = [p["content"] for p in parts if p["type"] == "tool_result"]
+        said = [r if isinstance(r, str) else "".join(p["text"] for p in r) for r in results]
+        wants_schema = "format" in body.get("output_config", {})
+        return reaction(body, images, said, body.get("tools"), wants_schema)
+
+    @classmethod
+    def message(cls, body):
+        _, text, calls = cls.react(body)
+        content = [{"type": "text", "text": text}] if text else []
+        content += [{"type": "tool_use", "id": f"toolu_{i}", "name": n, "input": a} for i, (n, a) in enumerate(calls)]
+        usage = {"input_tokens": 11, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 7}
+        head = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": content}
+        return {**head, "stop_reason": "tool_use" if calls else "end_turn", "stop_sequence": None, "usage": usage}
+
+    @classmethod
+    def answer(cls, body, path):
+        return {"input_tokens": 42} if path.endswith("count_tokens") else cls.message(body)
+
+    @classmethod
+    def stream(cls, body, path):
+        message = cls.message(body)
+        yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
+        for index, block in enumerate(message["content"]):
+            is_text = block["type"] == "text"
+            empty = {**block, "text": ""} if is_text else {**block, "input": {}}
+            yield {"type": "content_block_start", "index": index, "content_block": empty}
+            for piece in pieces(block["text"] if is_text else json.dumps(block["input"])):
+                delta = {"type": "text_delta", "text": piece} if is_text else {"type": "input_json_delta", "partial_json": piece}
+                yield {"type": "content_block_delta", "index": index, "delta": delta}
+            yield {"type": "content_block_stop", "index": index}
+        delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+        yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}}
+        yield {"type": "message_stop"}
+
+    @staticmethod
+    def frame(records):
+        return [f"event: {r['type']}\ndata: {json.dumps(r)}\n\n" for r in records], "text/event-stream"
+
+    @staticmethod
+    def error(message, status):
+        return {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -291,6 +340,9 @@ class Handler(BaseHTTPRequestHandler):
         if path in LISTS:
             rows = [{"id": name, "object": "model", "created": 1750000000, "owned_by": "x"} for name in LISTS[path]]
             return self.say(200, json.dumps({"object": "list", "data": rows}))
+        if path == "/anthropic/v1/models":
+            row = {"type": "model", "id": CLAUDE, "display_name": CLAUDE, "created_at": "2025-09-29T00:00:00Z"}
+            return self.say(200, json.dumps({"data": [row], "has_more": False, "first_id": CLAUDE, "last_id": CLAUDE}))
         known = ollama_store.get(path)
         self.say(*(known or (404, '{"error":"not played"}')))
 
@@ -304,6 +356,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.say(*managed)
         is_openai = "/v1/" in path or "/openai/" in path
         dialect = OpenAi if is_openai else Gemini if path.startswith("/v1beta") else Ollama
+        if path.startswith("/anthropic/"):
+            dialect = Anthropic
         if "broken" in body.get("model", path) or "broken" in path:
             return self.say(400, json.dumps(dialect.error("the model is broken", 400)))
         streams = dialect is Ollama and not path.startswith("/api/embed")

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::chat::Failure;
+use crate::chat::{Failure, Fault};
 use crate::dialect::{ProviderError, error_body};
 use crate::json::{Json, Kind, Style, Value, Writer};
 
@@ -26,6 +26,21 @@ pub fn write(failure: &Failure) -> Vec<u8> {
     let mut writer = Writer::new(Style::Go);
     writer.object(|w| w.key("error").str(&failure.message));
     writer.into_bytes()
+}
+
+/// The status under which clients hear of a failure. The `ollama` command takes every 401 for a missing account at ollama.com and
+/// shows nothing of what is told (Ollama 0.33), so that only a refusal of the gateway's own keys, and what an Ollama said itself,
+/// are a 401 to it.
+pub fn status(failure: &Failure) -> u16 {
+    match failure.status {
+        401 if failure.told.is_none() && failure.fault == Fault::Gateway => 403,
+        status => status,
+    }
+}
+
+/// Is the request refused because the model can't think? Ollama's words (0.33).
+pub fn refuses_thinking(failure: &Failure) -> bool {
+    failure.status == 400 && failure.message.contains("does not support thinking")
 }
 
 #[cfg(test)]

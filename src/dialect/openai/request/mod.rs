@@ -1,7 +1,6 @@
 //! Chat and completion requests, read and written.
 
 pub(super) mod face;
-mod ids;
 mod messages;
 mod parts;
 mod read;

@@ -117,6 +117,8 @@ struct Choice {
 enum Block {
     Text,
     Thinking,
+    /// A thought that nobody here can read.
+    Redacted,
     Refusal,
     /// With the call's index.
     Call(u32),
@@ -161,6 +163,7 @@ impl ChatEncoder {
         let entry = match kind {
             BlockKind::Text => Block::Text,
             BlockKind::Thinking => Block::Thinking,
+            BlockKind::Redacted { .. } => Block::Redacted,
             BlockKind::Refusal => Block::Refusal,
             BlockKind::Media { mime } => Block::Media(mime, Vec::new()),
             BlockKind::ToolCall { id, name, signature } => {
@@ -186,6 +189,7 @@ impl ChatEncoder {
         match block {
             Block::Media(_, texts) => texts.push(text),
             Block::Whole(_, call) => call.arguments.push(text),
+            Block::Redacted => {}
             Block::Refusal if accent == Accent::OpenAi => self.delta(choice, out, |w| w.key("refusal").text(&text)),
             Block::Text | Block::Refusal => self.delta(choice, out, |w| w.key("content").text(&text)),
             Block::Thinking => self.delta(choice, out, |w| {
@@ -215,7 +219,7 @@ impl ChatEncoder {
                     self.delta(choice, out, |w| whole_calls(w, &made));
                 }
             }
-            Some(Block::Text | Block::Thinking | Block::Refusal | Block::Call(_)) | None => {}
+            Some(Block::Text | Block::Thinking | Block::Redacted | Block::Refusal | Block::Call(_)) | None => {}
         }
     }
 
