@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request};
 use crate::json::Json;
+use crate::json::splice::Edit;
 pub use framing::{Framer, Framing, Record};
 pub use quirks::Quirks;
 
@@ -54,8 +55,12 @@ pub enum Wire {
     OllamaEmbeddings,
     /// `/v1/embeddings`
     OpenAiEmbeddings,
+    /// `:streamGenerateContent` without `alt=sse`: one JSON array
+    GeminiArray,
     /// `:batchEmbedContents`
     GeminiEmbed,
+    /// `:embedContent`
+    GeminiEmbedOne,
 }
 
 /// What is asked for, whatever the wire.
@@ -92,6 +97,10 @@ pub struct Reply {
     pub echo: Option<String>,
     /// How vectors are wanted.
     pub encoding: Encoding,
+    /// The client didn't ask to see what the model thinks.
+    pub hides_thoughts: bool,
+    /// Records of this stream have left before, as the provider wrote them.
+    pub is_begun: bool,
 }
 
 /// Reads a stream's records into events.
@@ -183,16 +192,17 @@ impl Wire {
         match self {
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => Dialect::Ollama,
             Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => Dialect::OpenAi,
-            Wire::Gemini | Wire::GeminiEmbed => Dialect::Gemini,
+            Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => Dialect::Gemini,
         }
     }
 
     /// What it serves.
     pub fn operation(self) -> Operation {
         match self {
-            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini => Operation::Chat,
+            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini | Wire::GeminiArray => Operation::Chat,
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Operation::Embed,
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Operation::Embed,
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Operation::Embed,
         }
     }
 
@@ -200,6 +210,7 @@ impl Wire {
     pub fn framing(self) -> Framing {
         match self.dialect() {
             Dialect::Ollama => Framing::Ndjson,
+            Dialect::Gemini if self == Wire::GeminiArray => Framing::Array,
             Dialect::OpenAi | Dialect::Gemini => Framing::Sse,
         }
     }
@@ -215,7 +226,23 @@ impl Wire {
             Wire::OllamaEmbed => "/api/embed".to_owned(),
             Wire::OllamaEmbeddings => "/api/embeddings".to_owned(),
             Wire::OpenAiEmbeddings => "/embeddings".to_owned(),
+            Wire::GeminiArray => gemini::path_of_array(model),
             Wire::GeminiEmbed => gemini::embed::path(model),
+            Wire::GeminiEmbedOne => gemini::embed::path_of_one(model),
+        }
+    }
+
+    /// Do path and query of a request name the model and say whether to stream, rather than its body?
+    pub fn is_told_by_path(self) -> bool {
+        self.dialect() == Dialect::Gemini
+    }
+
+    /// What to change in a client's body before it passes, beside a model's name at the top: names of the model inside it, and
+    /// what only other providers understand.
+    pub fn edits(self, body: &Bytes, model: &str) -> Vec<Edit> {
+        match self.dialect() {
+            Dialect::Gemini => gemini::edits(body, model),
+            Dialect::Ollama | Dialect::OpenAi => Vec::new(),
         }
     }
 
@@ -225,6 +252,8 @@ impl Wire {
             (Framing::Ndjson, true) => "application/x-ndjson",
             (Framing::Sse, true) => "text/event-stream",
             (Framing::Ndjson, false) => "application/json; charset=utf-8",
+            (Framing::Array, _) => "application/json; charset=UTF-8",
+            (Framing::Sse, false) if self.dialect() == Dialect::Gemini => "application/json; charset=UTF-8",
             (Framing::Sse, false) => "application/json",
         }
     }
@@ -236,8 +265,9 @@ impl Wire {
             Wire::OllamaGenerate => ollama::request::read_generate(body),
             Wire::OpenAiChat => openai::request::read_chat(body),
             Wire::OpenAiCompletions => openai::request::read_completions(body),
-            Wire::Gemini => Err(not_served()),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray => gemini::read::read(body),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Err(misread()),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Err(misread()),
         }
     }
 
@@ -248,8 +278,9 @@ impl Wire {
             Wire::OllamaGenerate => ollama::request::write_generate(request, quirks),
             Wire::OpenAiChat => openai::request::write_chat(request, quirks),
             Wire::OpenAiCompletions => openai::request::write_completions(request, quirks),
-            Wire::Gemini => gemini::request::write(request, quirks),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray => gemini::request::write(request, quirks),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Err(misread()),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Err(misread()),
         }
     }
 
@@ -259,10 +290,10 @@ impl Wire {
             Wire::OllamaEmbed => ollama::embed::read_request(body),
             Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
             Wire::OpenAiEmbeddings => openai::embed::read_request(body),
-            Wire::GeminiEmbed => Err(not_served()),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
-                Err(misread())
-            }
+            Wire::GeminiEmbed => gemini::embed::read_batch(body),
+            Wire::GeminiEmbedOne => gemini::embed::read_one(body),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray => Err(misread()),
         }
     }
 
@@ -271,10 +302,9 @@ impl Wire {
         match self {
             Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::write_request(request, inputs),
             Wire::OpenAiEmbeddings => openai::embed::write_request(request, inputs),
-            Wire::GeminiEmbed => gemini::embed::write_request(request, inputs),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
-                Err(misread())
-            }
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => gemini::embed::write_request(request, inputs),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray => Err(misread()),
         }
     }
 
@@ -283,10 +313,9 @@ impl Wire {
         match self {
             Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::read_answer(body),
             Wire::OpenAiEmbeddings => openai::embed::read_answer(body),
-            Wire::GeminiEmbed => gemini::embed::read_answer(body),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::Gemini => {
-                Err(misread())
-            }
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => gemini::embed::read_answer(body),
+            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray => Err(misread()),
         }
     }
 
@@ -296,8 +325,10 @@ impl Wire {
             Wire::OllamaEmbed => ollama::embed::write_answer(answer, reply, now),
             Wire::OllamaEmbeddings => ollama::embed::write_old_answer(answer),
             Wire::OpenAiEmbeddings => openai::embed::write_answer(answer, reply),
+            Wire::GeminiEmbed => gemini::embed::write_batch(answer),
+            Wire::GeminiEmbedOne => gemini::embed::write_one(answer),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
-            Wire::Gemini | Wire::GeminiEmbed => Vec::new(),
+            Wire::Gemini | Wire::GeminiArray => Vec::new(),
         }
     }
 
@@ -308,8 +339,11 @@ impl Wire {
             Wire::OllamaChat | Wire::OllamaGenerate => ollama::answer::read(body, events),
             Wire::OpenAiChat => openai::answer::read_chat(body, events),
             Wire::OpenAiCompletions => openai::answer::read_completions(body, events),
-            Wire::Gemini => gemini::answer::read(body, events),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => {
+            Wire::Gemini | Wire::GeminiArray => gemini::answer::read(body, events),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => {
+                events.extend(self.read_embedded(body).err().map(Event::Failure));
+            }
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
                 events.extend(self.read_embedded(body).err().map(Event::Failure));
             }
         }
@@ -322,8 +356,9 @@ impl Wire {
             Wire::OllamaGenerate => ollama::answer::write_generate(answer, reply, now),
             Wire::OpenAiChat => openai::answer::write_chat(answer, reply),
             Wire::OpenAiCompletions => openai::answer::write_completions(answer, reply),
-            Wire::Gemini => Vec::new(),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Vec::new(),
+            Wire::Gemini | Wire::GeminiArray => gemini::answer::write(answer, reply),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Vec::new(),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Vec::new(),
         }
     }
 
@@ -335,25 +370,25 @@ impl Wire {
             }
             Wire::OpenAiChat | Wire::OpenAiEmbeddings => Box::new(openai::stream::ChatDecoder::default()),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsDecoder::default()),
-            Wire::Gemini | Wire::GeminiEmbed => Box::new(gemini::stream::Decoder::default()),
+            Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
+                Box::new(gemini::stream::Decoder::default())
+            }
         }
     }
 
-    /// A writer of a client's stream; `None` where clients of this wire are not served, or never with a stream.
+    /// A writer of a client's stream; `None` where clients of this wire are never served with a stream.
     pub fn encoder(self, reply: Reply) -> Option<Box<dyn Encoder>> {
         Some(match self {
             Wire::OllamaChat => Box::new(ollama::stream::ChatEncoder::new(reply)),
             Wire::OllamaGenerate => Box::new(ollama::stream::GenerateEncoder::new(reply)),
             Wire::OpenAiChat => Box::new(openai::stream::ChatEncoder::new(reply)),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsEncoder::new(reply)),
-            Wire::Gemini => return None,
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => return None,
+            Wire::Gemini => Box::new(gemini::encode::Encoder::new(reply, gemini::encode::Form::Events)),
+            Wire::GeminiArray => Box::new(gemini::encode::Encoder::new(reply, gemini::encode::Form::Array)),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => return None,
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => return None,
         })
     }
-}
-
-fn not_served() -> Failure {
-    Failure::bad_request("requests in Gemini's dialect are not served yet")
 }
 
 /// Vectors asked of a wire for conversations, or the other way round.

@@ -62,6 +62,14 @@ impl Ask {
         Ok(ask)
     }
 
+    /// A request whose path names the model and says whether to stream.
+    pub fn for_model(wire: Wire, model: String, stream: bool, body: Bytes, headers: HeaderMap) -> Ask {
+        let members = splice::members(&body).unwrap_or_default();
+        let (started, arrived) = (Timestamp::now(), Instant::now());
+        let (request, embed, progress) = (None, None, None);
+        Ask { wire, body, headers, model, stream, started, arrived, members, request, embed, progress }
+    }
+
     /// Is the request as it should be? Reads all of it, and takes model and stream from what was read.
     pub fn check(&mut self) -> Result<(), Failure> {
         (self.model, self.stream) = match self.wire.operation() {
@@ -78,7 +86,13 @@ impl Ask {
     pub fn embed(&mut self) -> Result<&EmbedRequest, Failure> {
         let embed = match self.embed.take() {
             Some(embed) => embed,
-            None => self.wire.read_embed(&self.body)?,
+            None => {
+                let mut embed = self.wire.read_embed(&self.body)?;
+                if self.wire.is_told_by_path() {
+                    embed.model.clone_from(&self.model);
+                }
+                embed
+            }
         };
         Ok(self.embed.insert(embed))
     }
@@ -98,7 +112,14 @@ impl Ask {
     fn read(&mut self) -> Result<&mut Request, Failure> {
         let request = match self.request.take() {
             Some(request) => request,
-            None => self.wire.read_request(&self.body)?,
+            None => {
+                let mut request = self.wire.read_request(&self.body)?;
+                if self.wire.is_told_by_path() {
+                    request.model.clone_from(&self.model);
+                    request.stream = self.stream;
+                }
+                request
+            }
         };
         Ok(self.request.insert(request))
     }
@@ -111,6 +132,8 @@ impl Ask {
             model: self.model.clone(),
             started: self.started,
             stream_usage: request.is_some_and(|request| request.stream_usage),
+            hides_thoughts: request.is_some_and(|request| request.hides_thoughts),
+            is_begun: false,
             encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
@@ -119,7 +142,10 @@ impl Ask {
     /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it
     /// came.
     pub fn spliced(&self, model: &str) -> Bytes {
-        let mut edits = self.model_edits(model);
+        let mut edits = self.wire.edits(&self.body, model);
+        if !self.wire.is_told_by_path() {
+            edits.extend(self.model_edits(model));
+        }
         edits.extend(id_edits(&self.body));
         splice::apply(&self.body, &self.members, &edits)
     }

@@ -43,11 +43,18 @@ impl Watch {
         self.saw_end
     }
 
+    /// Something has passed.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
     /// What must stand before a record of ours, so that it is one of its own.
     pub(super) fn separator(&self, framing: Framing) -> Vec<u8> {
         match framing {
             Framing::Sse if self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\n\r\n") => Vec::new(),
             Framing::Sse => b"\n\n".to_vec(),
+            // Its comma stands before each record but the first.
+            Framing::Array => Vec::new(),
             Framing::Ndjson if self.tail.ends_with(b"\n") || self.tail.is_empty() => Vec::new(),
             Framing::Ndjson => b"\n".to_vec(),
         }
@@ -64,7 +71,7 @@ fn ends(bytes: &[u8], wire: Wire) -> bool {
         Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
             &["\"done\":", "\"error\":"]
         }
-        Wire::Gemini | Wire::GeminiEmbed => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
+        Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
     };
     let is_openai = wire.dialect() == Dialect::OpenAi;
     (is_openai && bytes.starts_with(b"error:"))
@@ -87,7 +94,9 @@ pub(super) fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
         Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
             ("\"prompt_eval_count\"", "\"prompt_eval_count\"", "\"eval_count\"")
         }
-        Wire::Gemini | Wire::GeminiEmbed => ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\""),
+        Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
+            ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\"")
+        }
     };
     memchr::memmem::rfind(bytes, block.as_bytes())?;
     let number = |name: &str| {

@@ -55,12 +55,16 @@ pub(super) async fn answer(
     body: Bytes,
     pending: &mut Pending,
 ) -> Response<Body> {
-    let ask = match Ask::new(wire, body, headers.clone()) {
-        Ok(ask) => ask,
-        Err(failure) => return reply::failure(wire.dialect(), &failure),
-    };
+    match Ask::new(wire, body, headers.clone()) {
+        Ok(ask) => answer_to(gateway, ask, pending).await,
+        Err(failure) => reply::failure(wire.dialect(), &failure),
+    }
+}
+
+/// Answers a request whose model and form are known.
+pub(super) async fn answer_to(gateway: &Gateway, ask: Ask, pending: &mut Pending) -> Response<Body> {
     pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
-    let is_stream = ask.stream;
+    let (wire, is_stream) = (ask.wire, ask.stream);
     match routed(gateway, ask, pending).await {
         Ok(response) => response,
         Err(failure) => reply::completion_failure(wire, is_stream, &failure),

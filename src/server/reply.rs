@@ -64,6 +64,10 @@ fn as_told(told: &Told, usual: &'static str) -> Response<Body> {
 /// its runner failed.
 pub(super) fn completion_failure(wire: Wire, is_stream: bool, told: &Failure) -> Response<Body> {
     let mut response = failure(wire.dialect(), told);
+    if wire.framing() == Framing::Array && told.told.is_none() {
+        let list = [b"[", wire.dialect().write_error(told).as_slice(), b"]"].concat();
+        *response.body_mut() = full(list);
+    }
     let by_class = matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
     let is_checked = by_class && told.fault == Fault::Client;
     if wire.framing() == Framing::Ndjson && is_stream && !is_checked && told.told.is_none() {

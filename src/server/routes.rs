@@ -10,11 +10,12 @@ use hyper::body::Incoming;
 use super::completion::Pending;
 use super::guard::Verdict;
 use super::reply;
-use super::{Gateway, completion, input, ollama, openai, operation};
+use super::{Gateway, completion, gemini, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
+use crate::dialect::gemini::call::{self, Call};
 use crate::dialect::{Dialect, Wire};
 use crate::observe::Record;
-use crate::relay::Body;
+use crate::relay::{Ask, Body};
 
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ enum Route {
     Show,
     Completion(Wire),
     Models,
+    /// Below Google's version: the path's end says what it is.
+    Google,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
     Later(Dialect),
 }
@@ -70,7 +73,7 @@ const ROUTES: [(&str, &str, Route); 36] = [
     ("/v1/moderations", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/rerank", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/fim/completions", "POST", Route::Later(Dialect::OpenAi)),
-    ("/v1beta/*", "GET, POST", Route::Later(Dialect::Gemini)),
+    ("/v1beta/*", "GET, POST", Route::Google),
 ];
 
 /// Answers one request.
@@ -117,7 +120,8 @@ impl Visit<'_> {
             return response;
         }
         let is_open = matches!(route, Route::Root | Route::Health);
-        let who = match self.gateway.guard.identify(&self.head.headers) {
+        let asked = self.query("key").filter(|_| route == Route::Google);
+        let who = match self.gateway.guard.identify(&self.head.headers, asked.as_deref()) {
             Err(_) if is_open => String::new(),
             Err(failure) => return self.unauthorized(route, &failure),
             Ok(0) => self.peer.ip().to_string(),
@@ -136,6 +140,8 @@ impl Visit<'_> {
                 self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
+            Route::Google => self.google(body, who).await,
+            Route::Models if gemini::is_client(&self.head.headers) => self.google_models().await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
             Route::Later(dialect) => later(dialect, self.path),
         }
@@ -166,6 +172,50 @@ impl Visit<'_> {
         pending.answered(response)
     }
 
+    /// What a client of Google's asks for.
+    async fn google(&self, body: Incoming, who: String) -> Response<Body> {
+        let is_array = self.query("alt").is_none_or(|alt| !alt.eq_ignore_ascii_case("sse"));
+        let (model, wire, stream) = match self.call() {
+            Call::List | Call::Model(_) => return self.google_models().await,
+            Call::Count(model) => {
+                let headers = &self.head.headers;
+                let count = |body| gemini::count(self.gateway, headers, model, body);
+                return self.with_body(Dialect::Gemini, body, count).await;
+            }
+            Call::Other => return later(Dialect::Gemini, self.path),
+            Call::Generate(model) => (model, Wire::Gemini, false),
+            Call::Stream(model) if is_array => (model, Wire::GeminiArray, true),
+            Call::Stream(model) => (model, Wire::Gemini, true),
+            Call::Embed(model) => (model, Wire::GeminiEmbedOne, false),
+            Call::EmbedBatch(model) => (model, Wire::GeminiEmbed, false),
+        };
+        let mut pending = self.pending(wire, who);
+        let headers = &self.head.headers;
+        let response = match input::read(headers, body, &self.gateway.limits).await {
+            Ok(body) => {
+                let ask = Ask::for_model(wire, model.to_owned(), stream, body, headers.clone());
+                completion::answer_to(self.gateway, ask, &mut pending).await
+            }
+            Err(failure) => reply::completion_failure(wire, stream, &failure),
+        };
+        pending.answered(response)
+    }
+
+    /// Google's list, or one of its rows.
+    async fn google_models(&self) -> Response<Body> {
+        let (size, token) = (self.query("pageSize"), self.query("pageToken"));
+        gemini::models(self.gateway, self.call().model(), size, token).await
+    }
+
+    fn call(&self) -> Call<'_> {
+        let below = self.path.splitn(3, '/').nth(2).unwrap_or_default();
+        call::read(below, self.head.method == Method::POST)
+    }
+
+    fn query(&self, name: &str) -> Option<String> {
+        call::parameter(self.head.uri.query()?, name)
+    }
+
     fn pending(&self, wire: Wire, who: String) -> Pending {
         Pending::new(self.gateway, Record::new(self.path, wire.dialect().name(), who))
     }
@@ -183,16 +233,32 @@ impl Visit<'_> {
 /// paste into a base URL.
 fn clean(path: &str) -> Cow<'_, str> {
     let is_plain = !path.contains('%') && !path.contains("//") && (path.len() == 1 || !path.ends_with('/'));
-    if is_plain && !["/v1/v1", "/v1/api", "/api/v1", "/api/api"].iter().any(|doubled| path.starts_with(doubled)) {
+    let is_googles = path.starts_with("/v1") && (path.contains(':') || !path.starts_with("/v1/"));
+    let doubled = ["/v1/v1", "/v1/api", "/api/v1", "/api/api"];
+    if is_plain && !is_googles && !doubled.iter().any(|doubled| path.starts_with(doubled)) {
         return Cow::Borrowed(path);
     }
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
     let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
     let parts: &[&str] = match parts.as_slice() {
-        ["v1", "v1" | "api", ..] | ["api", "v1" | "api", ..] => &parts[1..],
+        ["v1" | "api", "v1" | "v1beta" | "v1alpha" | "api", rest @ ..] => &parts[parts.len() - rest.len() - 1..],
+        ["v1beta", "v1beta", ..] => &parts[1..],
         all => all,
     };
-    Cow::Owned(format!("/{}", parts.join("/")))
+    Cow::Owned(match parts {
+        // Google's face for OpenAI's clients.
+        ["v1beta", "openai", rest @ ..] => format!("/v1/{}", rest.join("/")),
+        // What its SDKs ask for when they are set to another version.
+        ["v1alpha", rest @ ..] => format!("/v1beta/{}", rest.join("/")),
+        ["v1", rest @ ..] if is_call(rest) => format!("/v1beta/{}", rest.join("/")),
+        parts => format!("/{}", parts.join("/")),
+    })
+}
+
+/// Does a path below a version end in one of Google's methods?
+fn is_call(parts: &[&str]) -> bool {
+    let below = parts.join("/");
+    !matches!(call::read(&below, true), Call::Other)
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
@@ -225,6 +291,7 @@ fn dialect_of(route: Route) -> Dialect {
     match route {
         Route::Models => Dialect::OpenAi,
         Route::Completion(wire) => wire.dialect(),
+        Route::Google => Dialect::Gemini,
         Route::Later(dialect) => dialect,
         Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
         Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
@@ -247,6 +314,12 @@ mod tests {
             ("/api/%76ersion", "/api/version"),
             ("/v1/models/google%3Agemini-pro", "/v1/models/google:gemini-pro"),
             ("/v1/models/openrouter:a%2Fb:free", "/v1/models/openrouter:a/b:free"),
+            ("/v1/models/openrouter:a/b:free", "/v1/models/openrouter:a/b:free"),
+            ("/v1/models/a%2Fb:free:generateContent", "/v1beta/models/a/b:free:generateContent"),
+            ("/v1alpha/models/a:countTokens", "/v1beta/models/a:countTokens"),
+            ("/v1/v1beta/models/a:generateContent", "/v1beta/models/a:generateContent"),
+            ("/v1beta/v1beta/models", "/v1beta/models"),
+            ("/v1beta/openai/chat/completions", "/v1/chat/completions"),
         ] {
             assert_eq!(clean(path), want);
         }
