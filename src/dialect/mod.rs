@@ -99,7 +99,7 @@ pub struct Reply {
     pub encoding: Encoding,
     /// The client didn't ask to see what the model thinks.
     pub hides_thoughts: bool,
-    /// Records of this stream have left before, as the provider wrote them.
+    /// Records of this stream have left before, as the provider wrote them, and what stands between records with them.
     pub is_begun: bool,
 }
 

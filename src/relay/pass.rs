@@ -286,7 +286,7 @@ impl Flow {
             return Some((Err(BodyError), self));
         }
         let mut record = self.watch.separator(self.wire.framing());
-        if let Some(mut encoder) = self.wire.encoder(Reply { is_begun: self.watch.has_begun(), ..Reply::default() }) {
+        if let Some(mut encoder) = self.wire.encoder(Reply { is_begun: true, ..Reply::default() }) {
             encoder.event(Event::Failure(failure.clone()), jiff::Timestamp::now(), &mut record);
         }
         Some((Ok(Bytes::from(record)), self))

@@ -43,18 +43,16 @@ impl Watch {
         self.saw_end
     }
 
-    /// Something has passed.
-    pub(super) fn has_begun(&self) -> bool {
-        !self.tail.is_empty()
-    }
-
     /// What must stand before a record of ours, so that it is one of its own.
     pub(super) fn separator(&self, framing: Framing) -> Vec<u8> {
         match framing {
             Framing::Sse if self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\n\r\n") => Vec::new(),
             Framing::Sse => b"\n\n".to_vec(),
-            // Its comma stands before each record but the first.
-            Framing::Array => Vec::new(),
+            Framing::Array => match self.tail.trim_ascii_end().last() {
+                None => b"[".to_vec(),
+                Some(b'[' | b',') => Vec::new(),
+                Some(_) => b",".to_vec(),
+            },
             Framing::Ndjson if self.tail.ends_with(b"\n") || self.tail.is_empty() => Vec::new(),
             Framing::Ndjson => b"\n".to_vec(),
         }
@@ -71,7 +69,9 @@ fn ends(bytes: &[u8], wire: Wire) -> bool {
         Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
             &["\"done\":", "\"error\":"]
         }
-        Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
+        Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
+            &["\"finishReason\":", "\"blockReason\":", "\"error\":"]
+        }
     };
     let is_openai = wire.dialect() == Dialect::OpenAi;
     (is_openai && bytes.starts_with(b"error:"))

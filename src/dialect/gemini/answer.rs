@@ -30,9 +30,8 @@ pub fn write(answer: &Answer, reply: &Reply) -> Vec<u8> {
 
 fn candidate(w: &mut Writer, index: u32, choice: &Choice, hides_thoughts: bool) {
     let blocks = choice.blocks.iter();
-    let parts: Vec<Json> = blocks
-        .filter_map(|block| part(&block.kind, &block.texts, block.signature.as_ref(), hides_thoughts))
-        .collect();
+    let parts: Vec<Json> =
+        blocks.filter_map(|block| part(&block.kind, &block.texts, block.signature.as_ref(), hides_thoughts)).collect();
     let reason = choice.finish.as_ref().map_or("STOP", reason_name);
     write_candidate(w, index, &parts, Some(reason), &choice.logprobs);
 }

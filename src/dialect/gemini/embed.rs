@@ -37,7 +37,8 @@ pub fn read_batch(body: &Bytes) -> Result<EmbedRequest, Failure> {
             None => whole = Some(one),
             Some(whole) if is_alike(whole, &one) => whole.inputs.append(&mut one.inputs),
             Some(_) => {
-                let message = "the requests of one batch must ask for the same taskType, title and outputDimensionality";
+                let message =
+                    "the requests of one batch must ask for the same taskType, title and outputDimensionality";
                 return Err(Failure::bad_request(message).with_param(place));
             }
         }
@@ -54,7 +55,8 @@ fn read_into(request: &mut EmbedRequest, place: &str, value: Value<'_>) -> Resul
             "content" => request.inputs.push(Input::Text(read::text_of(place, value)?)),
             "outputDimensionality" => {
                 let count = integer("output_dimensionality", value)?;
-                let count = usize::try_from(count).map_err(|_| invalid("output_dimensionality", "TYPE_INT32", value))?;
+                let count =
+                    usize::try_from(count).map_err(|_| invalid("output_dimensionality", "TYPE_INT32", value))?;
                 request.dimensions = Some(count).filter(|count| *count > 0);
             }
             "model" => {}
@@ -179,7 +181,9 @@ mod tests {
         let request = read_one(&one).unwrap();
         assert_eq!(request.inputs[0].text().unwrap(), &"ab");
         assert_eq!((request.dimensions, request.extras[0].name.as_str()), (Some(8), "taskType"));
-        let two = Bytes::from_static(br#"{"requests":[{"content":{"parts":{"text":"a"}}},{"content":{"parts":[{"text":"b"}]}}]}"#);
+        let two = Bytes::from_static(
+            br#"{"requests":[{"content":{"parts":{"text":"a"}}},{"content":{"parts":[{"text":"b"}]}}]}"#,
+        );
         assert_eq!(read_batch(&two).unwrap().inputs.len(), 2);
         for wrong in [
             r#"{}"#,

@@ -26,7 +26,8 @@ pub struct Encoder {
     head: Head,
     form: Form,
     hides_thoughts: bool,
-    is_begun: bool,
+    /// What stands before the next record of a list.
+    comma: &'static [u8],
     is_failed: bool,
     open: Vec<Open>,
     /// Probabilities that wait for the next record of their choice.
@@ -51,7 +52,7 @@ impl Encoder {
             head: Head::new(&reply, None),
             form,
             hides_thoughts: reply.hides_thoughts,
-            is_begun: reply.is_begun,
+            comma: if reply.is_begun { b"" } else { b"[" },
             is_failed: false,
             open: Vec::new(),
             probabilities: Vec::new(),
@@ -128,11 +129,10 @@ impl Encoder {
     }
 
     fn open_record(&mut self, out: &mut Vec<u8>) {
-        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        let comma = std::mem::replace(&mut self.comma, b",\r\n");
         out.extend_from_slice(match self.form {
             Form::Events => b"data: ",
-            Form::Array if is_first => b"[",
-            Form::Array => b",\r\n",
+            Form::Array => comma,
         });
     }
 

@@ -43,8 +43,8 @@ mod recorded;
 
 use bytes::Bytes;
 
-use crate::json::splice::Edit;
 use crate::json::Json;
+use crate::json::splice::Edit;
 
 /// Its name on an [`Extra`](crate::chat::Extra).
 const DIALECT: &str = "gemini";
@@ -66,7 +66,8 @@ pub fn edits(body: &Bytes, model: &str) -> Vec<Edit> {
     let mut edits = signature::foreign_edits(body);
     let Ok(json) = Json::parse(body.clone()) else { return edits };
     let start = body.as_ptr() as usize;
-    let inside = ["requests", "generateContentRequest"].into_iter().filter_map(|name| read::field::member(json.value(), name));
+    let inside =
+        ["requests", "generateContentRequest"].into_iter().filter_map(|name| read::field::member(json.value(), name));
     let holders = inside.flat_map(read::field::list).chain([json.value()]);
     for name in holders.filter_map(|holder| holder.get("model")).filter(|name| name.string().is_some()) {
         let at = (name.as_str().as_ptr() as usize).saturating_sub(start);

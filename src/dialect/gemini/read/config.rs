@@ -24,7 +24,7 @@ pub(super) fn read(value: Value<'_>, request: &mut Request) -> Result<(), Failur
             "thinkingConfig" => thinking(value, request)?,
             "responseModalities" if says_text_only(value) => {}
             name if sampling(name, value, &mut request.settings)? => {}
-            name => extra(request, name, value),
+            name => extra(request, &format!("generationConfig.{name}"), value),
         }
     }
     request.format = form.format(request);
@@ -41,7 +41,8 @@ fn sampling(name: &str, value: Value<'_>, settings: &mut Settings) -> Result<boo
         "candidateCount" => settings.choices = Some(int("candidate_count")?).filter(|count| *count > 0),
         "temperature" => settings.temperature = float("temperature")?,
         "topP" => settings.top_p = float("top_p")?,
-        "topK" => settings.top_k = float("top_k")?,
+        // Google's SDKs send 40 as 40.0, which other providers refuse.
+        "topK" => settings.top_k = Some(Json::known(int("top_k")?.to_string())),
         "seed" => settings.seed = Some(Json::known(int("seed")?.to_string())),
         "presencePenalty" => settings.presence_penalty = float("presence_penalty")?,
         "frequencyPenalty" => settings.frequency_penalty = float("frequency_penalty")?,
@@ -96,7 +97,7 @@ impl Form {
             Some("text/plain" | "") => return None,
             Some("application/json") | None => {}
             Some(other) => {
-                extra(request, "responseMimeType", Json::string(other).value());
+                extra(request, "generationConfig.responseMimeType", Json::string(other).value());
                 return None;
             }
         }

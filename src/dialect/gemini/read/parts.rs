@@ -70,7 +70,8 @@ fn read(place: &str, value: Value<'_>, extras: &mut Vec<Extra>) -> Result<Option
         match name.as_ref() {
             "thought" => is_thought = field::boolean(&format!("{place}.thought"), value)?,
             "thoughtSignature" => {
-                signed = Some(field::text(&format!("{place}.thought_signature"), value)?).filter(|text| !text.is_empty());
+                signed =
+                    Some(field::text(&format!("{place}.thought_signature"), value)?).filter(|text| !text.is_empty());
             }
             "videoMetadata" | "mediaResolution" | "partMetadata" => extras.push(own(&name, value)),
             _ => data = Some((name, value)),

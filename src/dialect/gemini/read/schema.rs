@@ -87,17 +87,27 @@ mod tests {
     #[test]
     fn googles_words_become_json_schemas() {
         let rows = [
-            (r#"{"type":"OBJECT","properties":{"any_of":{"type":"STRING"}}}"#,
-             r#"{"type":"object","properties":{"any_of":{"type":"string"}}}"#),
+            (
+                r#"{"type":"OBJECT","properties":{"any_of":{"type":"STRING"}}}"#,
+                r#"{"type":"object","properties":{"any_of":{"type":"string"}}}"#,
+            ),
             (r#"{"type":"INTEGER","nullable":true,"minimum":1.0}"#, r#"{"type":["integer","null"],"minimum":1.0}"#),
-            (r#"{"type":"STRING","format":"enum","enum":["a"],"nullable":true}"#,
-             r#"{"type":["string","null"],"format":"enum","enum":["a",null]}"#),
-            (r#"{"type":"ARRAY","items":{"type":"NUMBER"},"min_items":"1","maxItems":2}"#,
-             r#"{"type":"array","items":{"type":"number"},"minItems":1,"maxItems":2}"#),
-            (r#"{"any_of":[{"type":"NULL"},{"type":"BOOLEAN"}],"property_ordering":["x"],"example":{"nullable":true}}"#,
-             r#"{"anyOf":[{"type":"null"},{"type":"boolean"}],"examples":[{"nullable":true}]}"#),
-            (r##"{"type":"TYPE_UNSPECIFIED","ref":"#/defs/a","defs":{"a":{"type":"STRING"}}}"##,
-             r##"{"$ref":"#/defs/a","$defs":{"a":{"type":"string"}}}"##),
+            (
+                r#"{"type":"STRING","format":"enum","enum":["a"],"nullable":true}"#,
+                r#"{"type":["string","null"],"format":"enum","enum":["a",null]}"#,
+            ),
+            (
+                r#"{"type":"ARRAY","items":{"type":"NUMBER"},"min_items":"1","maxItems":2}"#,
+                r#"{"type":"array","items":{"type":"number"},"minItems":1,"maxItems":2}"#,
+            ),
+            (
+                r#"{"any_of":[{"type":"NULL"},{"type":"BOOLEAN"}],"property_ordering":["x"],"example":{"nullable":true}}"#,
+                r#"{"anyOf":[{"type":"null"},{"type":"boolean"}],"examples":[{"nullable":true}]}"#,
+            ),
+            (
+                r##"{"type":"TYPE_UNSPECIFIED","ref":"#/defs/a","defs":{"a":{"type":"STRING"}}}"##,
+                r##"{"$ref":"#/defs/a","$defs":{"a":{"type":"string"}}}"##,
+            ),
             (r#"{"type":"object","additionalProperties":false}"#, r#"{"type":"object","additionalProperties":false}"#),
         ];
         for (given, want) in rows {

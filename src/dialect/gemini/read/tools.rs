@@ -2,7 +2,8 @@
 
 use super::field::{self, list, member, members, object};
 use super::{extra, schema};
-use crate::chat::{Failure, Request, Tool, ToolChoice};
+use crate::chat::{Extra, Failure, Request, Tool, ToolChoice};
+use crate::dialect::gemini::DIALECT;
 use crate::json::{Text, Value};
 
 /// Reads `tools`. Those that Google runs by itself (its search, say) are wishes that no other provider can grant.
@@ -11,7 +12,7 @@ pub(super) fn read(value: Value<'_>, request: &mut Request) -> Result<(), Failur
         let place = format!("tools[{at}]");
         for (name, value) in members(object(&place, "Tool", entry)?) {
             if name != "functionDeclarations" {
-                extra(request, &name, value);
+                own_tool(request, &name, value);
                 continue;
             }
             for (at, declaration) in list(value).enumerate() {
@@ -20,6 +21,11 @@ pub(super) fn read(value: Value<'_>, request: &mut Request) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// Its mere presence switches it on: an empty object says something here.
+fn own_tool(request: &mut Request, name: &str, value: Value<'_>) {
+    request.extras.push(Extra { dialect: DIALECT, name: format!("tools.{name}"), value: value.to_json() });
 }
 
 fn declared(place: &str, value: Value<'_>) -> Result<Tool, Failure> {
@@ -47,7 +53,7 @@ pub(super) fn read_config(value: Value<'_>, request: &mut Request) -> Result<(),
     for (name, value) in members(object("tool_config", "ToolConfig", value)?) {
         match name.as_ref() {
             "functionCallingConfig" => read_calling(value, request)?,
-            name => extra(request, name, value),
+            name => extra(request, &format!("toolConfig.{name}"), value),
         }
     }
     Ok(())
