@@ -141,7 +141,7 @@ impl Visit<'_> {
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Google => self.google(body, who).await,
-            Route::Models if gemini::is_client(&self.head.headers) => self.google_models().await,
+            Route::Models if gemini::is_spoken(&self.head.headers) => self.google_models().await,
             Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
             Route::Later(dialect) => later(dialect, self.path),
         }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The official clients against the running binary: `ollama` and `openai`, for Python and for Node, at pinned versions.
+"""The official clients against the running binary: `ollama` and `openai`, for Python and for Node, and `google-genai` for Python,
+at pinned versions.
 
     tests/clients/run.py PATH_OF_POLYLLAMA
 

@@ -15,6 +15,11 @@ USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 MODELS = {"/v1/models": "gpt-4o", "/v1beta/models": "gemini-2.5-flash", "/api/tags": "llama3.2:latest"}
 
 
+def vector(text):
+    """Its direction tells the text's length."""
+    return [float(len(text)), 4.0, 0.0]
+
+
 def reaction(images, results, has_tools, wants_schema):
     """Text and calls."""
     if results:
@@ -48,6 +53,8 @@ class OpenAi:
 
     @classmethod
     def answer(cls, body, path):
+        if path.endswith("/embeddings"):
+            return cls.vectors(body)
         text, calls = cls.react(body)
         finish = "tool_calls" if calls else "stop"
         if path.endswith("/chat/completions"):
@@ -58,6 +65,12 @@ class OpenAi:
         else:
             choice, kind = {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}, "text_completion"
         return {"id": "x1", "object": kind, "created": 1790000000, "model": body["model"], "choices": [choice], "usage": USAGE}
+
+    @staticmethod
+    def vectors(body):
+        texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        rows = [{"object": "embedding", "index": i, "embedding": vector(text)} for i, text in enumerate(texts)]
+        return {"object": "list", "data": rows, "model": body["model"], "usage": {"prompt_tokens": 3, "total_tokens": 3}}
 
     @classmethod
     def stream(cls, body, path):
@@ -91,7 +104,8 @@ class Gemini:
     @staticmethod
     def react(body):
         parts = [p for c in body["contents"] for p in c["parts"]]
-        images = [p["inlineData"]["data"] for p in parts if "inlineData" in p]
+        # Google reads both alphabets.
+        images = [p["inlineData"]["data"].translate(str.maketrans("-_", "+/")) for p in parts if "inlineData" in p]
         results = [json.dumps(p["functionResponse"]["response"]) for p in parts if "functionResponse" in p]
         config = body.get("generationConfig", {})
         return reaction(images, results, body.get("tools"), "responseMimeType" in config)
@@ -110,6 +124,11 @@ class Gemini:
 
     @classmethod
     def answer(cls, body, path):
+        if path.endswith(":countTokens"):
+            return {"totalTokens": 31}
+        if path.endswith(":batchEmbedContents"):
+            texts = ["".join(part["text"] for part in r["content"]["parts"]) for r in body["requests"]]
+            return {"embeddings": [{"values": vector(text)} for text in texts]}
         return cls.record(cls.parts(body), True)
 
     @classmethod
@@ -150,6 +169,9 @@ class Ollama:
 
     @classmethod
     def answer(cls, body, path):
+        if path == "/api/embed":
+            texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+            return {"model": body["model"], "embeddings": [vector(text) for text in texts], "prompt_eval_count": 3}
         return cls.line(body, path, *cls.react(body), True)
 
     @classmethod
@@ -206,7 +228,7 @@ class Handler(BaseHTTPRequestHandler):
         dialect = OpenAi if is_openai else Gemini if path.startswith("/v1beta") else Ollama
         if "broken" in body.get("model", path) or "broken" in path:
             return self.say(400, json.dumps(dialect.error("the model is broken", 400)))
-        default = dialect is Ollama
+        default = dialect is Ollama and not path.startswith("/api/embed")
         if body.get("stream", default) or ":stream" in path:
             return self.say(200, *dialect.frame(dialect.stream(body, path)))
         self.say(200, json.dumps(dialect.answer(body, path)))

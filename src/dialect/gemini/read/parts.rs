@@ -2,6 +2,7 @@
 
 use super::field::{self, list, member, members, object};
 use crate::chat::{Extra, Failure, Media, Message, Part, Role, Source};
+use crate::dialect::gemini::media::standard_base64;
 use crate::dialect::gemini::{DIALECT, parts, signature};
 use crate::json::{Json, Text, Value};
 
@@ -73,7 +74,8 @@ fn read(place: &str, value: Value<'_>, extras: &mut Vec<Extra>) -> Result<Option
                 signed =
                     Some(field::text(&format!("{place}.thought_signature"), value)?).filter(|text| !text.is_empty());
             }
-            "videoMetadata" | "mediaResolution" | "partMetadata" => extras.push(own(&name, value)),
+            "mediaResolution" | "mediaProcessing" => extras.push(own(&name, value)),
+            name if name.ends_with("Metadata") => extras.push(own(name, value)),
             _ => data = Some((name, value)),
         }
     }
@@ -113,7 +115,8 @@ fn inline_data(place: &str, value: Value<'_>) -> Result<Part, Failure> {
     let value = object(place, "Blob", value)?;
     let data = member(value, "data").ok_or_else(|| field::broken(&format!("{place}.data"), "it is not specified"))?;
     let data = field::text(&format!("{place}.data"), data)?;
-    media(place, value, Source::Base64(data))
+    // Google's SDK for Python writes the alphabet for URLs, which other providers don't read.
+    media(place, value, Source::Base64(standard_base64(&data)?))
 }
 
 /// A file that Google holds means nothing to others; an address does.

@@ -69,6 +69,17 @@ fn a_conversation_is_read_in_either_spelling() {
 }
 
 #[test]
+fn data_is_read_in_either_alphabet() {
+    let request = asked(
+        r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"-_-_YQ"},"videoMetadata":{"fps":1}}]}]}"#,
+    );
+    let Part::Media(media) = &request.messages[0].parts[0] else { panic!("no media: {request:?}") };
+    assert!(matches!(&media.source, Source::Base64(data) if *data == "+/+/YQ=="), "{media:?}");
+    assert_eq!(request.messages[0].extras[0].name, "videoMetadata");
+    assert!(refused(r#"{"contents":[{"parts":[{"inlineData":{"data":"a!"}}]}]}"#).contains("not base64"));
+}
+
+#[test]
 fn one_object_stands_for_a_list() {
     let short = r#"{"contents":{"parts":{"text":"Hi"}},"system_instruction":{"parts":{"text":"S"}}}"#;
     assert_eq!(told(&asked(short)), [r#"system "s""#, r#"user "hi""#]);
