@@ -58,9 +58,9 @@ fn said(records: &[Value]) -> Said {
         for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
             let text = part["text"].as_str().unwrap_or_default();
             if part["thought"] == true {
-                said.thoughts += text
+                said.thoughts += text;
             } else {
-                said.text += text
+                said.text += text;
             }
             if let Some(name) = part["functionCall"]["name"].as_str() {
                 said.calls.push((name.to_owned(), part["functionCall"]["args"].clone()));

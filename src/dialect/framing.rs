@@ -91,7 +91,7 @@ impl Framer {
     pub fn end(&mut self, records: &mut Vec<Record>) {
         self.skip_byte_order_mark();
         if self.framing == Framing::Array {
-            // What is left is the end of the list, or an object that was cut.
+            // What is left is an object that was cut.
             return records.extend(self.cut_object());
         }
         while let Some(line) = self.next_line(true) {

@@ -174,21 +174,34 @@ impl Visit<'_> {
 
     /// What a client of Google's asks for.
     async fn google(&self, body: Incoming, who: String) -> Response<Body> {
-        let is_array = self.query("alt").is_none_or(|alt| !alt.eq_ignore_ascii_case("sse"));
-        let (model, wire, stream) = match self.call() {
-            Call::List | Call::Model(_) => return self.google_models().await,
+        if let Some((model, wire, stream)) = self.asked_by_path() {
+            return self.complete_for(model, wire, stream, body, who).await;
+        }
+        match self.call() {
+            Call::List | Call::Model(_) => self.google_models().await,
             Call::Count(model) => {
                 let headers = &self.head.headers;
                 let count = |body| gemini::count(self.gateway, headers, model, body);
-                return self.with_body(Dialect::Gemini, body, count).await;
+                self.with_body(Dialect::Gemini, body, count).await
             }
-            Call::Other => return later(Dialect::Gemini, self.path),
+            _ => later(Dialect::Gemini, self.path),
+        }
+    }
+
+    /// Model, wire, and whether to stream, of a request of Google's that a model answers.
+    fn asked_by_path(&self) -> Option<(&str, Wire, bool)> {
+        let is_array = || self.query("alt").is_none_or(|alt| !alt.eq_ignore_ascii_case("sse"));
+        Some(match self.call() {
             Call::Generate(model) => (model, Wire::Gemini, false),
-            Call::Stream(model) if is_array => (model, Wire::GeminiArray, true),
+            Call::Stream(model) if is_array() => (model, Wire::GeminiArray, true),
             Call::Stream(model) => (model, Wire::Gemini, true),
             Call::Embed(model) => (model, Wire::GeminiEmbedOne, false),
             Call::EmbedBatch(model) => (model, Wire::GeminiEmbed, false),
-        };
+            Call::List | Call::Model(_) | Call::Count(_) | Call::Other => return None,
+        })
+    }
+
+    async fn complete_for(&self, model: &str, wire: Wire, stream: bool, body: Incoming, who: String) -> Response<Body> {
         let mut pending = self.pending(wire, who);
         let headers = &self.head.headers;
         let response = match input::read(headers, body, &self.gateway.limits).await {
@@ -222,9 +235,14 @@ impl Visit<'_> {
 
     fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
         let refused = reply::failure(dialect_of(route), failure);
-        match route {
-            Route::Completion(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
-            _ => refused,
+        let wire = match route {
+            Route::Completion(wire) => Some(wire),
+            Route::Google => self.asked_by_path().map(|(_, wire, _)| wire),
+            _ => None,
+        };
+        match wire {
+            Some(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
+            None => refused,
         }
     }
 }
