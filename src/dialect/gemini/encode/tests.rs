@@ -218,3 +218,23 @@ fn an_answer_without_words_has_a_content_without_parts() {
     let want = record(r#"{"content":{"role":"model"},"finishReason":"MAX_TOKENS","index":0}"#);
     assert_eq!(String::from_utf8(whole).unwrap(), want);
 }
+
+proptest::proptest! {
+    /// Whatever is said, every record is JSON, and both forms of a stream hold the same records.
+    #[test]
+    fn any_text_makes_records(text: String, thought: String, arguments: String, state: String) {
+        let mut events = vec![start()];
+        events.extend(block(0, 0, BlockKind::Thinking, &[&thought], Some(&state)));
+        events.extend(block(0, 1, BlockKind::Text, &[&text], None));
+        events.extend(block(0, 2, call(Some(&state), None), &[&arguments], None));
+        events.push(finish(0, Finish::Stop));
+        let parsed = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let one: Vec<_> = records(&written(reply(), Form::Events, events.clone())).iter().map(parsed).collect();
+        proptest::prop_assert_eq!(serde_json::Value::from(one.clone()), parsed(&written(reply(), Form::Array, events)));
+        let said: String = one.iter().filter_map(|record| {
+            let part = &record["candidates"][0]["content"]["parts"][0];
+            part["text"].as_str().filter(|_| part["thought"] != true)
+        }).collect();
+        proptest::prop_assert_eq!(said, text);
+    }
+}

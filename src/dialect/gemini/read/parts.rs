@@ -116,7 +116,11 @@ fn inline_data(place: &str, value: Value<'_>) -> Result<Part, Failure> {
     let data = member(value, "data").ok_or_else(|| field::broken(&format!("{place}.data"), "it is not specified"))?;
     let data = field::text(&format!("{place}.data"), data)?;
     // Google's SDK for Python writes the alphabet for URLs, which other providers don't read.
-    media(place, value, Source::Base64(standard_base64(&data)?))
+    let part = media(place, value, Source::Base64(standard_base64(&data)?))?;
+    if part.mime.is_empty() {
+        return Err(field::broken(&format!("{place}.mime_type"), "it is not specified"));
+    }
+    Ok(Part::Media(part))
 }
 
 /// A file that Google holds means nothing to others; an address does.
@@ -129,14 +133,34 @@ fn file_data(place: &str, value: Value<'_>) -> Result<Part, Failure> {
         let uri = uri.as_str();
         uri.starts_with("files/") || uri.contains("generativelanguage.googleapis.com")
     };
-    media(place, value, if is_held { Source::FileId(uri) } else { Source::Url(uri) })
+    let guess = type_of(&uri.as_str());
+    let mut part = media(place, value, if is_held { Source::FileId(uri) } else { Source::Url(uri) })?;
+    if part.mime.is_empty() {
+        guess.unwrap_or_default().clone_into(&mut part.mime);
+    }
+    Ok(Part::Media(part))
 }
 
-fn media(place: &str, value: Value<'_>, source: Source) -> Result<Part, Failure> {
+/// Google looks into a file; from outside the end of its name is all that tells.
+fn type_of(uri: &str) -> Option<&'static str> {
+    let path = uri.split(['?', '#']).next().unwrap_or(uri);
+    let (_, end) = path.rsplit_once('.')?;
+    Some(match end.to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "pdf" => "application/pdf",
+        "mp4" => "video/mp4",
+        _ => return None,
+    })
+}
+
+fn media(place: &str, value: Value<'_>, source: Source) -> Result<Media, Failure> {
     let mime = member(value, "mimeType").map(|mime| field::text(&format!("{place}.mime_type"), mime)).transpose()?;
     let filename = member(value, "displayName").and_then(Value::text);
     let mime = mime.map(|mime| mime.as_str().into_owned()).unwrap_or_default();
-    Ok(Part::Media(Media { mime, source, detail: None, filename }))
+    Ok(Media { mime, source, detail: None, filename })
 }
 
 fn call(place: &str, value: Value<'_>, signature: Option<Text>) -> Result<Part, Failure> {

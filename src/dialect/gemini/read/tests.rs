@@ -77,6 +77,12 @@ fn data_is_read_in_either_alphabet() {
     assert!(matches!(&media.source, Source::Base64(data) if *data == "+/+/YQ=="), "{media:?}");
     assert_eq!(request.messages[0].extras[0].name, "videoMetadata");
     assert!(refused(r#"{"contents":[{"parts":[{"inlineData":{"data":"a!"}}]}]}"#).contains("not base64"));
+    let untyped = refused(r#"{"contents":[{"parts":[{"inlineData":{"data":"aGk="}}]}]}"#);
+    assert!(untyped.contains("inline_data.mime_type"), "{untyped}");
+    let linked = asked(
+        r#"{"contents":[{"parts":[{"fileData":{"fileUri":"https://x.test/a.PNG?b=c.pdf"}},{"fileData":{"fileUri":"files/abc"}}]}]}"#,
+    );
+    assert_eq!(told(&linked), ["user image/png at https://x.test/a.png?b=c.pdf", "user  held as files/abc"]);
 }
 
 #[test]
