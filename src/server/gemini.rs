@@ -1,9 +1,10 @@
 //! Google's lists, and counts of tokens.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::{Gateway, completion, reply};
+use crate::catalogue::Target;
 use crate::chat::{Estimate, Failure};
 use crate::dialect::{Dialect, Wire, gemini};
 use crate::json::splice;
@@ -13,11 +14,11 @@ use crate::relay::Body;
 /// Google's content type for JSON.
 const JSON: &str = "application/json; charset=UTF-8";
 
-/// Says of a count that it was reckoned here.
-const ESTIMATED: &str = "x-polyllama-estimated";
+/// Set on counts that no provider made.
+const ESTIMATED: HeaderName = HeaderName::from_static("x-polyllama-estimated");
 
-/// Is it one of Google's SDKs? They ask for lists under OpenAI's path, too.
-pub(super) fn is_client(headers: &HeaderMap) -> bool {
+/// Does the client of a path that several dialects share speak this one?
+pub(super) fn is_spoken(headers: &HeaderMap) -> bool {
     headers.contains_key("x-goog-api-key") || headers.contains_key("x-goog-api-client")
 }
 
@@ -47,7 +48,7 @@ pub(super) async fn models(
     }
 }
 
-/// `:countTokens`: the provider counts where it speaks this dialect, else the number is an estimate, and says so in a header.
+/// `:countTokens`: the provider's own count where it speaks this dialect, else an estimate that says so.
 pub(super) async fn count(gateway: &Gateway, headers: &HeaderMap, model: &str, body: Bytes) -> Response<Body> {
     match counted(gateway, headers, model, body).await {
         Ok(response) => response,
@@ -57,13 +58,17 @@ pub(super) async fn count(gateway: &Gateway, headers: &HeaderMap, model: &str, b
 
 async fn counted(gateway: &Gateway, headers: &HeaderMap, model: &str, body: Bytes) -> Result<Response<Body>, Failure> {
     let route = completion::look_up(gateway, model).await?;
-    let speaks = |dialect| move |face: &crate::provider::Face| face.dialect == dialect;
-    let own = route.targets.iter().find(|target| target.provider.faces.iter().any(speaks(Dialect::Gemini)));
-    if let Some(target) = own {
-        let members = splice::members(&body).unwrap_or_default();
-        let body = splice::apply(&body, &members, &Wire::Gemini.edits(&body, &target.model));
-        let path = gemini::count::path(&target.model);
-        return gateway.relay.forward(&target.provider, Dialect::Gemini, Method::POST, &path, headers, body).await;
+    let own = |target: &&Target| target.provider.faces.iter().any(|face| face.dialect == Dialect::Gemini);
+    if let Some(target) = route.targets.first().filter(own) {
+        let edits = Wire::Gemini.edits(&body, &target.model);
+        let (path, body) = (gemini::count::path(&target.model), splice::apply(&body, &[], &edits));
+        let relay = &gateway.relay;
+        let asked = relay.forward(&target.provider, Dialect::Gemini, Method::POST, &path, headers, body.clone()).await;
+        // What is wrong with the request is the client's to know.
+        match asked {
+            Ok(told) if told.status().is_success() || told.status() == StatusCode::BAD_REQUEST => return Ok(told),
+            Ok(_) | Err(_) => {}
+        }
     }
     let request = gemini::read::read_count(&body)?;
     let tokens = Estimate::of_request(&request).likely();
