@@ -121,7 +121,7 @@ fn dependencies_point_inward() {
 /// No dialect knows another, and none knows HTTP's sockets.
 #[test]
 fn dialects_do_not_know_each_other() {
-    let dialects = ["ollama", "openai", "gemini"];
+    let dialects = ["ollama", "openai", "gemini", "anthropic"];
     for (file, text) in sources() {
         let Some(own) = dialects.into_iter().find(|name| file.starts_with(&format!("dialect/{name}/"))) else {
             continue;
@@ -150,7 +150,7 @@ fn only_the_outer_layers_wait() {
 /// A wire's own names that are a provider's too: `extra_content.google.thought_signature` of Google's OpenAI face.
 const WIRE_NAMES: [(&str, &str); 1] = [("dialect/openai/", "google")];
 
-/// A provider is a table entry. Names that are also a dialect's (`ollama`, `openai`, `gemini`) are a dialect's in code.
+/// A provider is a table entry. Names that are also a dialect's (`ollama`, `openai`, `gemini`, `anthropic`) are a dialect's in code.
 #[test]
 fn no_code_names_a_provider() {
     let presets = std::fs::read_to_string(root().join("src/provider/presets.toml")).unwrap();
@@ -158,7 +158,7 @@ fn no_code_names_a_provider() {
     let mut names = Vec::new();
     prefixes(&toml::Value::Table(table), &mut names);
     assert!(names.len() > 8, "no prefixes found in presets.toml: {names:?}");
-    names.retain(|name| !["ollama", "openai", "gemini"].contains(&name.as_str()));
+    names.retain(|name| !["ollama", "openai", "gemini", "anthropic"].contains(&name.as_str()));
     let mut wrong = Vec::new();
     for (file, text) in sources() {
         // Families of models are named after who made them: the rules of aliases are a table of their own.

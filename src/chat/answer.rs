@@ -72,6 +72,11 @@ pub enum BlockKind {
     Text,
     /// What the model thought.
     Thinking,
+    /// A thought that only its provider can read. It has no text, and must come back.
+    Redacted {
+        /// Opaque.
+        data: Text,
+    },
     /// A call of a function.
     ToolCall {
         /// The provider's id, when it gave one that is not empty.
@@ -93,8 +98,12 @@ pub enum BlockKind {
 /// Why a choice ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish {
-    /// The model was done, or met a stop text.
+    /// The model was done, or met a stop text and the provider doesn't say which.
     Stop,
+    /// The model met this stop text.
+    StopText(String),
+    /// The provider paused a long turn; it goes on when the answer is sent back (Anthropic).
+    Pause,
     /// The limit on tokens was reached.
     Length,
     /// The model wants its calls answered.
@@ -114,6 +123,8 @@ pub struct Usage {
     pub prompt: Option<u64>,
     /// Of these, read from a cache.
     pub cached: Option<u64>,
+    /// Of these, written to a cache.
+    pub cache_written: Option<u64>,
     /// All tokens that the model made, thinking included.
     pub completion: Option<u64>,
     /// Of these, thinking.
@@ -261,9 +272,11 @@ pub fn describe(event: &Event) -> String {
             let shown = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
             let mut line = format!("usage {}+{}", shown(usage.prompt), shown(usage.completion));
             line.extend(usage.cached.map(|n| format!(" cached={n}")));
+            line.extend(usage.cache_written.map(|n| format!(" written={n}")));
             line.extend(usage.reasoning.map(|n| format!(" reasoning={n}")));
             line
         }
+        Event::Finish { choice, reason: Finish::StopText(text) } => format!("{}finish stoptext {text:?}", of(choice)),
         Event::Finish { choice, reason } => format!("{}finish {reason:?}", of(choice)).to_lowercase(),
         Event::Failure(failure) => format!("failure {:?} {}: {}", failure.class, failure.status, failure.message),
     }
@@ -273,6 +286,7 @@ fn describe_kind(kind: &BlockKind) -> String {
     match kind {
         BlockKind::Text => "text".to_owned(),
         BlockKind::Thinking => "thinking".to_owned(),
+        BlockKind::Redacted { data } => format!("redacted {data}"),
         BlockKind::ToolCall { id, name, signature } => {
             let signature = signature.as_ref().map_or_else(String::new, |s| format!(" signature={s}"));
             format!("tool-call {name} id={}{signature}", shown(id))

@@ -67,7 +67,7 @@ fn of_message(message: &Message) -> Estimate {
 
 fn of_part(part: &Part) -> Estimate {
     match part {
-        Part::Text { text, .. } | Part::Thinking { text, .. } | Part::Refusal(text) => {
+        Part::Text { text, .. } | Part::Thinking { text, .. } | Part::Refusal(text) | Part::Redacted(text) => {
             Estimate::of_text(&text.as_str())
         }
         Part::Media(media) => of_media(media),

@@ -103,6 +103,8 @@ pub enum Part {
         /// Opaque state of the provider that must come back with this thought.
         signature: Option<Text>,
     },
+    /// A thought that only its provider can read (Anthropic's `redacted_thinking`): opaque, and must come back.
+    Redacted(Text),
     /// A call that the model made.
     ToolCall {
         /// Pairs it with its result; some dialects have none.

@@ -14,7 +14,7 @@ const CALLS: usize = 20_000;
 /// A debug build needs about a second for each, and some more on a busy machine; with the square of the calls it is minutes.
 const TIME_MAX: Duration = Duration::from_secs(30);
 
-const CLIENTS: [Wire; 2] = [Wire::OllamaChat, Wire::OpenAiChat];
+const CLIENTS: [Wire; 3] = [Wire::OllamaChat, Wire::OpenAiChat, Wire::Anthropic];
 
 fn in_time<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
@@ -27,7 +27,7 @@ fn list(item: impl Fn(usize) -> String) -> String {
     (0..CALLS).map(item).collect::<Vec<_>>().join(",")
 }
 
-/// An answer with all calls in one body: OpenAI's, Ollama's, Google's.
+/// An answer with all calls in one body: OpenAI's, Ollama's, Google's, Anthropic's.
 fn whole(wire: Wire) -> String {
     let function = |n| format!(r#"{{"id":"c{n}","function":{{"name":"f","arguments":"{{}}"}}}}"#);
     match wire.dialect() {
@@ -43,6 +43,10 @@ fn whole(wire: Wire) -> String {
             r#"{{"candidates":[{{"content":{{"parts":[{}]}},"finishReason":"STOP"}}]}}"#,
             list(|_| r#"{"functionCall":{"name":"f","args":{}}}"#.to_owned())
         ),
+        Dialect::Anthropic => format!(
+            r#"{{"type":"message","content":[{}],"stop_reason":"tool_use"}}"#,
+            list(|n| format!(r#"{{"type":"tool_use","id":"c{n}","name":"f","input":{{}}}}"#))
+        ),
     }
 }
 
@@ -52,7 +56,7 @@ fn calls_in(events: Vec<Event>) -> usize {
 
 #[test]
 fn a_whole_answer_with_many_calls() {
-    for wire in [Wire::OpenAiChat, Wire::OllamaChat, Wire::Gemini] {
+    for wire in [Wire::OpenAiChat, Wire::OllamaChat, Wire::Gemini, Wire::Anthropic] {
         let events = in_time(&format!("{wire:?} whole"), || {
             let mut events = Vec::new();
             wire.read_answer(&Json::parse(Bytes::from(whole(wire))).unwrap(), &mut events);
@@ -114,7 +118,14 @@ fn a_request_with_many_calls() {
     let named = |n: usize| format!(r#"{{"role":"tool","tool_name":"f{n}","content":"r"}}"#);
     let ollama_turn = |calls: String| format!(r#"{{"role":"assistant","content":"","tool_calls":[{calls}]}}"#);
     let nameless = |_| r#"{"role":"tool","content":"r"}"#.to_owned();
+    let used = |n: usize| format!(r#"{{"type":"tool_use","id":"c{n}","name":"f{n}","input":{{}}}}"#);
+    let given = |n: usize| format!(r#"{{"type":"tool_result","tool_use_id":"c{n}","content":"r"}}"#);
+    let blocks = |role: &str, blocks: String| format!(r#"{{"role":"{role}","content":[{blocks}]}}"#);
     let requests = [
+        (
+            Wire::Anthropic,
+            format!("{},{}", blocks("assistant", list(used)), blocks("user", list(|n| given(CALLS - 1 - n)))),
+        ),
         (Wire::OpenAiChat, format!("{},{}", turn(list(call)), list(result))),
         (Wire::OpenAiChat, list(|n| format!("{},{}", turn(call(n)), result(n)))),
         (Wire::OllamaChat, format!("{},{}", ollama_turn(list(bare)), list(|n| named(CALLS - 1 - n)))),
@@ -122,7 +133,7 @@ fn a_request_with_many_calls() {
     ];
     for (number, (wire, messages)) in requests.into_iter().enumerate() {
         let user = r#"{"role":"user","content":"hi"}"#;
-        let body = Bytes::from(format!(r#"{{"model":"m","messages":[{user},{messages}]}}"#));
+        let body = Bytes::from(format!(r#"{{"model":"m","max_tokens":9,"messages":[{user},{messages}]}}"#));
         let request = wire.read_request(&body).unwrap();
         for dialect in Dialect::ALL {
             let to = dialect.wire(Operation::Chat);

@@ -6,6 +6,8 @@
 //! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
 //! encoder, small state machines), `embed` (requests and answers of embeddings), `error`, `models`.
 
+pub mod anthropic;
+mod call_ids;
 pub mod error_body;
 pub mod framing;
 pub mod gemini;
@@ -18,7 +20,7 @@ pub mod quirks;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request};
+use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Fault, Input, Request};
 use crate::json::Json;
 use crate::json::splice::Edit;
 pub use framing::{Framer, Framing, Record};
@@ -34,6 +36,8 @@ pub enum Dialect {
     OpenAi,
     /// Google's `generateContent`.
     Gemini,
+    /// Anthropic's Messages.
+    Anthropic,
 }
 
 /// A form of request and answer within a dialect.
@@ -49,6 +53,8 @@ pub enum Wire {
     OpenAiCompletions,
     /// `:generateContent` and `:streamGenerateContent`
     Gemini,
+    /// `/v1/messages`
+    Anthropic,
     /// `/api/embed`
     OllamaEmbed,
     /// `/api/embeddings`, Ollama's older form
@@ -101,6 +107,8 @@ pub struct Reply {
     pub hides_thoughts: bool,
     /// Records of this stream have left before, as the provider wrote them, and what stands between records with them.
     pub is_begun: bool,
+    /// Tokens of the prompt, about, for dialects that tell a count before the provider has told one.
+    pub prompt_estimate: Option<u64>,
 }
 
 /// Reads a stream's records into events.
@@ -142,7 +150,7 @@ pub struct ProviderError {
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Dialect; 3] = [Dialect::Ollama, Dialect::OpenAi, Dialect::Gemini];
+    pub const ALL: [Dialect; 4] = [Dialect::Ollama, Dialect::OpenAi, Dialect::Gemini, Dialect::Anthropic];
 
     /// Its name in configuration, logs and [`crate::chat::Extra`].
     pub fn name(self) -> &'static str {
@@ -150,10 +158,11 @@ impl Dialect {
             Dialect::Ollama => "ollama",
             Dialect::OpenAi => "openai",
             Dialect::Gemini => "gemini",
+            Dialect::Anthropic => "anthropic",
         }
     }
 
-    /// The wire that serves an operation.
+    /// The wire that serves an operation. One without embeddings stands for all: nobody asks it for them.
     pub fn wire(self, operation: Operation) -> Wire {
         match (self, operation) {
             (Dialect::Ollama, Operation::Chat) => Wire::OllamaChat,
@@ -164,6 +173,7 @@ impl Dialect {
             (Dialect::OpenAi, Operation::Embed) => Wire::OpenAiEmbeddings,
             (Dialect::Gemini, Operation::Embed) => Wire::GeminiEmbed,
             (Dialect::Gemini, Operation::Chat | Operation::Complete) => Wire::Gemini,
+            (Dialect::Anthropic, _) => Wire::Anthropic,
         }
     }
 
@@ -173,6 +183,7 @@ impl Dialect {
             Dialect::Ollama => ollama::error::read(status, body),
             Dialect::OpenAi => openai::error::read(status, body),
             Dialect::Gemini => gemini::error::read(status, body),
+            Dialect::Anthropic => anthropic::error::read(status, body),
         }
     }
 
@@ -182,6 +193,26 @@ impl Dialect {
             Dialect::Ollama => ollama::error::write(failure),
             Dialect::OpenAi => openai::error::write(failure),
             Dialect::Gemini => gemini::error::write(failure),
+            Dialect::Anthropic => anthropic::error::write(failure),
+        }
+    }
+
+    /// The failure with an id for the client, where this dialect tells one in its body and in a header.
+    pub fn identified(self, failure: Failure) -> Failure {
+        match self {
+            Dialect::Anthropic => anthropic::error::identified(failure),
+            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini => failure,
+        }
+    }
+
+    /// The status that tells a client of this dialect what went wrong.
+    ///
+    /// Anthropic's clients take 401 and 403 for their own key's and ask the user to log in (Claude Code, 2026-08); a key of the
+    /// gateway's is none of theirs.
+    pub fn status(self, failure: &Failure) -> u16 {
+        match self {
+            Dialect::Anthropic if failure.fault == Fault::Gateway && matches!(failure.status, 401 | 403) => 502,
+            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => failure.status,
         }
     }
 }
@@ -193,13 +224,14 @@ impl Wire {
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => Dialect::Ollama,
             Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => Dialect::OpenAi,
             Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => Dialect::Gemini,
+            Wire::Anthropic => Dialect::Anthropic,
         }
     }
 
     /// What it serves.
     pub fn operation(self) -> Operation {
         match self {
-            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini | Wire::GeminiArray => Operation::Chat,
+            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Operation::Chat,
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Operation::Embed,
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => Operation::Embed,
@@ -211,7 +243,7 @@ impl Wire {
         match self.dialect() {
             Dialect::Ollama => Framing::Ndjson,
             Dialect::Gemini if self == Wire::GeminiArray => Framing::Array,
-            Dialect::OpenAi | Dialect::Gemini => Framing::Sse,
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => Framing::Sse,
         }
     }
 
@@ -223,6 +255,7 @@ impl Wire {
             Wire::OpenAiChat => "/chat/completions".to_owned(),
             Wire::OpenAiCompletions => "/completions".to_owned(),
             Wire::Gemini => gemini::path(model, stream),
+            Wire::Anthropic => "/messages".to_owned(),
             Wire::OllamaEmbed => "/api/embed".to_owned(),
             Wire::OllamaEmbeddings => "/api/embeddings".to_owned(),
             Wire::OpenAiEmbeddings => "/embeddings".to_owned(),
@@ -238,10 +271,13 @@ impl Wire {
     }
 
     /// What to change in a client's body before it passes, beside a model's name at the top: names of the model inside it, and
-    /// what only other providers understand.
+    /// parts that this wire's providers refuse because another made them.
     pub fn edits(self, body: &Bytes, model: &str) -> Vec<Edit> {
         match self.dialect() {
             Dialect::Gemini => gemini::edits(body, model),
+            Dialect::Anthropic => {
+                anthropic::foreign::cuts(body).into_iter().map(|range| Edit::Range(range, String::new())).collect()
+            }
             Dialect::Ollama | Dialect::OpenAi => Vec::new(),
         }
     }
@@ -266,6 +302,7 @@ impl Wire {
             Wire::OpenAiChat => openai::request::read_chat(body),
             Wire::OpenAiCompletions => openai::request::read_completions(body),
             Wire::Gemini | Wire::GeminiArray => gemini::read::read(body),
+            Wire::Anthropic => anthropic::request::read(body),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Err(misread()),
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => Err(misread()),
         }
@@ -279,6 +316,7 @@ impl Wire {
             Wire::OpenAiChat => openai::request::write_chat(request, quirks),
             Wire::OpenAiCompletions => openai::request::write_completions(request, quirks),
             Wire::Gemini | Wire::GeminiArray => gemini::request::write(request, quirks),
+            Wire::Anthropic => anthropic::request::write(request, quirks),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Err(misread()),
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => Err(misread()),
         }
@@ -291,6 +329,7 @@ impl Wire {
             Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
             Wire::OpenAiEmbeddings => openai::embed::read_request(body),
             Wire::GeminiEmbed => gemini::embed::read_batch(body),
+            Wire::Gemini | Wire::Anthropic => Err(misread()),
             Wire::GeminiEmbedOne => gemini::embed::read_one(body),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
             Wire::Gemini | Wire::GeminiArray => Err(misread()),
@@ -304,7 +343,7 @@ impl Wire {
             Wire::OpenAiEmbeddings => openai::embed::write_request(request, inputs),
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => gemini::embed::write_request(request, inputs),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
-            Wire::Gemini | Wire::GeminiArray => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -315,7 +354,7 @@ impl Wire {
             Wire::OpenAiEmbeddings => openai::embed::read_answer(body),
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => gemini::embed::read_answer(body),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
-            Wire::Gemini | Wire::GeminiArray => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -328,7 +367,7 @@ impl Wire {
             Wire::GeminiEmbed => gemini::embed::write_batch(answer),
             Wire::GeminiEmbedOne => gemini::embed::write_one(answer),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
-            Wire::Gemini | Wire::GeminiArray => Vec::new(),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Vec::new(),
         }
     }
 
@@ -340,6 +379,7 @@ impl Wire {
             Wire::OpenAiChat => openai::answer::read_chat(body, events),
             Wire::OpenAiCompletions => openai::answer::read_completions(body, events),
             Wire::Gemini | Wire::GeminiArray => gemini::answer::read(body, events),
+            Wire::Anthropic => anthropic::answer::read(body, events),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => {
                 events.extend(self.read_embedded(body).err().map(Event::Failure));
             }
@@ -357,6 +397,7 @@ impl Wire {
             Wire::OpenAiChat => openai::answer::write_chat(answer, reply),
             Wire::OpenAiCompletions => openai::answer::write_completions(answer, reply),
             Wire::Gemini | Wire::GeminiArray => gemini::answer::write(answer, reply),
+            Wire::Anthropic => anthropic::answer::write(answer, reply),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Vec::new(),
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => Vec::new(),
         }
@@ -373,6 +414,7 @@ impl Wire {
             Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
                 Box::new(gemini::stream::Decoder::default())
             }
+            Wire::Anthropic => Box::new(anthropic::stream::Decoder::default()),
         }
     }
 
@@ -385,6 +427,7 @@ impl Wire {
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsEncoder::new(reply)),
             Wire::Gemini => Box::new(gemini::encode::Encoder::new(reply, gemini::encode::Form::Events)),
             Wire::GeminiArray => Box::new(gemini::encode::Encoder::new(reply, gemini::encode::Form::Array)),
+            Wire::Anthropic => Box::new(anthropic::stream::Encoder::new(reply)),
             Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => return None,
             Wire::GeminiEmbed | Wire::GeminiEmbedOne => return None,
         })

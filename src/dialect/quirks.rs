@@ -76,4 +76,6 @@ pub enum ToolIds {
     Any,
     /// Exactly nine letters and digits (Mistral): others are replaced by a hash of themselves, the same every time.
     Nine,
+    /// Letters, digits, `_` and `-` (Anthropic): others are replaced by a hash of themselves.
+    Word,
 }

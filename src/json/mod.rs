@@ -201,6 +201,23 @@ impl<'a> Value<'a> {
     pub fn float(self) -> Option<f64> {
         if self.kind() == Kind::Number { self.text.parse().ok() } else { None }
     }
+
+    /// The JSON text without the blanks between its tokens.
+    pub fn compact(self) -> String {
+        let mut out = String::with_capacity(self.text.len());
+        let mut is_string = false;
+        let mut is_escaped = false;
+        for c in self.text.chars() {
+            match c {
+                ' ' | '\t' | '\n' | '\r' if !is_string => continue,
+                '"' if !is_escaped => is_string = !is_string,
+                _ => {}
+            }
+            is_escaped = c == '\\' && !is_escaped;
+            out.push(c);
+        }
+        out
+    }
 }
 
 impl std::fmt::Debug for Value<'_> {
@@ -223,6 +240,12 @@ mod tests {
         assert_eq!(value.path(&["o", "p"]).and_then(Value::string).as_deref(), Some("q"));
         let items: Vec<&str> = value.get("b").map(|b| b.items().map(Value::as_str).collect()).unwrap_or_default();
         assert_eq!(items, ["true", "null", r#""x\u0041""#]);
+    }
+
+    #[test]
+    fn blanks_in_strings_stay() {
+        let json = Json::known("{ \"a b\" : [ 1 ,\n \"c \\\" d\\\\\" , 2.50 ] }");
+        assert_eq!(json.value().compact(), r#"{"a b":[1,"c \" d\\",2.50]}"#);
     }
 
     #[test]

@@ -63,6 +63,7 @@ fn without_route(path: &str, dialect: Dialect) -> &str {
     let routes: &[&str] = match dialect {
         Dialect::Ollama => &["/api/chat", "/api/generate", "/api/tags", "/api", "/v1"],
         Dialect::OpenAi => &["/chat/completions", "/completions", "/models"],
+        Dialect::Anthropic => &["/messages", "/models"],
         // Google's OpenAI face lies below the native one, and its address is the one that people know.
         Dialect::Gemini => &["/openai/chat/completions", "/openai", "/models"],
     };

@@ -181,6 +181,7 @@ fn expand(text: &str, sources: &Sources<'_>) -> Result<String, EntryError> {
 fn usual_auth(dialect: Dialect) -> Auth {
     match dialect {
         Dialect::Gemini => Auth::XGoogApiKey,
+        Dialect::Anthropic => Auth::XApiKey,
         Dialect::Ollama | Dialect::OpenAi => Auth::Bearer,
     }
 }
@@ -188,7 +189,7 @@ fn usual_auth(dialect: Dialect) -> Auth {
 fn usual_operations(dialect: Dialect) -> Vec<Operation> {
     match dialect {
         Dialect::Ollama => vec![Operation::Chat, Operation::Complete, Operation::Embed],
-        Dialect::OpenAi => vec![Operation::Chat],
+        Dialect::OpenAi | Dialect::Anthropic => vec![Operation::Chat],
         Dialect::Gemini => vec![Operation::Chat, Operation::Embed],
     }
 }
@@ -196,17 +197,18 @@ fn usual_operations(dialect: Dialect) -> Vec<Operation> {
 /// OpenAI's and Google's own limits, which others have taken over (providers' documentation, 2026-11); Ollama has none.
 pub(super) fn usual_batch(dialect: Dialect) -> Option<usize> {
     match dialect {
-        Dialect::Ollama => None,
+        Dialect::Ollama | Dialect::Anthropic => None,
         Dialect::OpenAi => Some(2048),
         Dialect::Gemini => Some(100),
     }
 }
 
-/// Google's list comes in pages of 50 when no size is asked for (provider's documentation, 2026).
+/// Google's list comes in pages of 50 when no size is asked for, Anthropic's of 20 (providers' documentation, 2026).
 fn usual_models_path(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Ollama => "/api/tags",
         Dialect::OpenAi => "/models",
         Dialect::Gemini => "/models?pageSize=1000",
+        Dialect::Anthropic => "/models?limit=1000",
     }
 }

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::embed::Progress;
-use crate::chat::{EmbedRequest, Failure, Request, opaque};
+use crate::chat::{EmbedRequest, Estimate, Failure, Request, opaque};
 use crate::dialect::{Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
 
@@ -135,12 +135,19 @@ impl Ask {
             hides_thoughts: request.is_some_and(|request| request.hides_thoughts),
             is_begun: false,
             encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
+            prompt_estimate: self.estimate(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
     }
 
-    /// The body with another model's name and without state that we appended to ids of tool calls; everything else as it
-    /// came.
+    /// About how many tokens the prompt has, where the client's wire tells that before the provider does.
+    fn estimate(&self) -> Option<u64> {
+        let request = self.request.as_ref().filter(|_| self.wire == Wire::Anthropic);
+        request.map(|request| Estimate::of_request(request).likely())
+    }
+
+    /// The body with another model's name and without state of other providers, in ids of tool calls and in what this wire's
+    /// providers would refuse; everything else as it came.
     pub fn spliced(&self, model: &str) -> Bytes {
         let mut edits = self.wire.edits(&self.body, model);
         if !self.wire.is_told_by_path() {
@@ -167,7 +174,7 @@ fn last<'a>(members: &'a [Member], wire: Wire, key: &str) -> Option<&'a Member> 
 fn is_key(name: &str, wire: Wire, key: &str) -> bool {
     match wire.dialect() {
         Dialect::Ollama => name.eq_ignore_ascii_case(key),
-        Dialect::OpenAi | Dialect::Gemini => name == key,
+        Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => name == key,
     }
 }
 

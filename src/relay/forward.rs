@@ -13,7 +13,7 @@ use crate::provider::credentials::{Choice, Credential};
 
 impl Relay {
     /// Sends a request to a provider's own path, below the base URL of its face in `dialect`; any status comes back as it is.
-    /// `client`: the headers of the request that leads to it.
+    /// `client`: the headers of the request that leads to it, in the same dialect.
     pub async fn forward(
         &self,
         provider: &Provider,
@@ -31,6 +31,7 @@ impl Relay {
             Choice::Resting(_) | Choice::Empty => Credential { secret: String::new().into(), is_token: false },
         };
         let mut headers = headers::authorised(provider, face, &credential)?;
+        headers::hand_on(client, &mut headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         upstream::Upstream::carry_hops(client, &mut headers);
         let url = format!("{}{path}", face.base_url);

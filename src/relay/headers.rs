@@ -20,8 +20,16 @@ const UP: [&str; 7] = [
 ];
 
 /// Come down, beside those that begin with one of [`DOWN_PREFIXES`].
-const DOWN: [&str; 6] =
-    ["x-request-id", "retry-after", "retry-after-ms", "openai-processing-ms", "openai-version", "inference-id"];
+const DOWN: [&str; 8] = [
+    "x-request-id",
+    "request-id",
+    "x-should-retry",
+    "retry-after",
+    "retry-after-ms",
+    "openai-processing-ms",
+    "openai-version",
+    "inference-id",
+];
 
 const DOWN_PREFIXES: [&str; 3] = ["x-ratelimit-", "ratelimit-", "anthropic-ratelimit-"];
 
@@ -35,10 +43,8 @@ pub(super) fn up(
     client: Option<&HeaderMap>,
 ) -> Result<HeaderMap, Failure> {
     let mut headers = authorised(provider, face, credential)?;
-    for name in UP {
-        if let Some(value) = client.and_then(|client| client.get(name)) {
-            headers.insert(HeaderName::from_static(name), value.clone());
-        }
+    if let Some(client) = client {
+        hand_on(client, &mut headers);
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let accept = match (stream, wire.framing()) {
@@ -48,6 +54,18 @@ pub(super) fn up(
     };
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     Ok(headers)
+}
+
+/// Hands on the client's headers that a provider of its dialect knows. One may stand there several times.
+pub(super) fn hand_on(client: &HeaderMap, headers: &mut HeaderMap) {
+    for name in UP.map(HeaderName::from_static) {
+        if client.contains_key(&name) {
+            headers.remove(&name);
+        }
+        for value in client.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
 }
 
 /// The provider's own headers and its key.

@@ -69,6 +69,7 @@ fn ends(bytes: &[u8], wire: Wire) -> bool {
         Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
             &["\"done\":", "\"error\":"]
         }
+        Wire::Anthropic => &["\"message_stop\"", "\"stop_reason\":", "\"error\":"],
         Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
             &["\"finishReason\":", "\"blockReason\":", "\"error\":"]
         }
@@ -84,6 +85,9 @@ fn ends(bytes: &[u8], wire: Wire) -> bool {
         })
 }
 
+/// Where Anthropic counts what was read from a cache or written to it.
+const CACHED: [&str; 2] = ["\"cache_read_input_tokens\"", "\"cache_creation_input_tokens\""];
+
 /// Token counts in bytes that pass: the last ones found.
 pub(super) fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
     let (block, prompt, completion) = match wire {
@@ -94,6 +98,7 @@ pub(super) fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
         Wire::OllamaEmbed | Wire::OllamaEmbeddings => {
             ("\"prompt_eval_count\"", "\"prompt_eval_count\"", "\"eval_count\"")
         }
+        Wire::Anthropic => ("\"usage\"", "\"input_tokens\"", "\"output_tokens\""),
         Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
             ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\"")
         }
@@ -107,7 +112,11 @@ pub(super) fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
         let len = after.get(start..)?.iter().position(|byte| !byte.is_ascii_digit())?;
         std::str::from_utf8(after.get(start..start + len)?).ok()?.parse().ok()
     };
-    Some(Usage { prompt: number(prompt), completion: number(completion), ..Usage::default() })
+    // What a cache had is counted beside the prompt there.
+    let beside: &[&str] = if wire == Wire::Anthropic { &CACHED } else { &[] };
+    let cached: u64 = beside.iter().filter_map(|name| number(name)).sum();
+    let prompt = number(prompt).map(|count: u64| count.saturating_add(cached));
+    Some(Usage { prompt, completion: number(completion), ..Usage::default() })
 }
 
 #[cfg(test)]

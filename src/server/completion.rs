@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{Gateway, reply};
 use crate::catalogue::Route;
 use crate::chat::{Class, Failure};
-use crate::dialect::{Dialect, Operation, Wire, ollama};
+use crate::dialect::{Dialect, Operation, Wire, anthropic, ollama};
 use crate::observe::{Meter, Record, Recorder};
 use crate::relay::{Ask, Body, BodyError};
 
@@ -27,6 +27,8 @@ const NAME_CHARS_LOGGED: usize = 256;
 const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-polyllama-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-polyllama-attempts");
+/// The same for clients of Anthropic's dialect.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static(anthropic::error::REQUEST_ID);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Waits for the first lists, and for new ones of local servers.
@@ -82,7 +84,7 @@ async fn routed(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Resul
                     ollama::name::unknown_to_embed(&ask.model, unknown)
                 }
                 Dialect::Ollama => ollama::name::unknown(&ask.model, unknown, false),
-                Dialect::OpenAi | Dialect::Gemini => unknown,
+                Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => unknown,
             }));
         }
     };
@@ -145,12 +147,14 @@ impl Pending {
     /// The response with its id, and with this in its body.
     pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         let (mut head, body) = response.into_parts();
-        match head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
-            Some(id) => self.record.id = id.to_owned(),
-            None => {
-                if let Ok(id) = HeaderValue::from_str(&self.record.id) {
-                    head.headers.insert(REQUEST_ID, id);
-                }
+        let told = [REQUEST_ID, ANTHROPIC_REQUEST_ID].iter().find_map(|name| head.headers.get(name)?.to_str().ok());
+        if let Some(id) = told {
+            self.record.id = id.to_owned();
+        }
+        if let Ok(id) = HeaderValue::from_str(&self.record.id) {
+            let own = (self.record.dialect == Dialect::Anthropic.name()).then_some(ANTHROPIC_REQUEST_ID);
+            for name in [REQUEST_ID].into_iter().chain(own) {
+                head.headers.entry(name).or_insert(id.clone());
             }
         }
         self.record.status = head.status.as_u16();

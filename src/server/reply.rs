@@ -31,9 +31,11 @@ pub(super) fn empty(status: StatusCode) -> Response<Body> {
 /// A failure, in the client's dialect.
 pub(super) fn failure(dialect: Dialect, failure: &Failure) -> Response<Body> {
     let content_type = if dialect == Dialect::Ollama { JSON_UTF8 } else { JSON };
+    let failure = &dialect.identified(failure.clone());
+    let status = dialect.status(failure);
     let mut response = match &failure.told {
-        Some(told) => as_told(told, content_type),
-        None => content(failure.status, content_type, dialect.write_error(failure)),
+        Some(told) if status == failure.status => as_told(told, content_type),
+        _ => content(status, content_type, dialect.write_error(failure)),
     };
     for (name, value) in &failure.notes {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::completion::Pending;
 use super::guard::Verdict;
 use super::reply;
-use super::{Gateway, completion, gemini, input, ollama, openai, operation};
+use super::{Gateway, anthropic, completion, gemini, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
 use crate::dialect::gemini::call::{self, Call};
 use crate::dialect::{Dialect, Wire};
@@ -32,6 +32,7 @@ enum Route {
     Models,
     /// Below Google's version: the path's end says what it is.
     Google,
+    CountTokens,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
     Later(Dialect),
 }
@@ -66,8 +67,8 @@ const ROUTES: [(&str, &str, Route); 36] = [
     ("/v1/models/*", "HEAD, GET", Route::Models),
     ("/v1/embeddings", "POST", Route::Completion(Wire::OpenAiEmbeddings)),
     ("/v1/responses", "POST", Route::Later(Dialect::OpenAi)),
-    ("/v1/messages", "POST", Route::Later(Dialect::OpenAi)),
-    ("/v1/messages/count_tokens", "POST", Route::Later(Dialect::OpenAi)),
+    ("/v1/messages", "POST", Route::Completion(Wire::Anthropic)),
+    ("/v1/messages/count_tokens", "POST", Route::CountTokens),
     ("/v1/audio/*", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/images/*", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/moderations", "POST", Route::Later(Dialect::OpenAi)),
@@ -141,9 +142,22 @@ impl Visit<'_> {
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Google => self.google(body, who).await,
-            Route::Models if gemini::is_spoken(&self.head.headers) => self.google_models().await,
-            Route::Models => openai::models(gateway, self.path.strip_prefix("/v1/models/")).await,
+            Route::Models => self.models().await,
+            Route::CountTokens => {
+                let headers = &self.head.headers;
+                self.with_body(Dialect::Anthropic, body, |body| anthropic::count_tokens(gateway, headers, body)).await
+            }
             Route::Later(dialect) => later(dialect, self.path),
+        }
+    }
+
+    /// One path for three dialects.
+    async fn models(&self) -> Response<Body> {
+        let one = self.path.strip_prefix("/v1/models/");
+        match self.dialect_of(Route::Models) {
+            Dialect::Anthropic => anthropic::models(self.gateway, one, self.head.uri.query().unwrap_or_default()).await,
+            Dialect::Gemini => self.google_models().await,
+            Dialect::OpenAi | Dialect::Ollama => openai::models(self.gateway, one).await,
         }
     }
 
@@ -233,8 +247,22 @@ impl Visit<'_> {
         Pending::new(self.gateway, Record::new(self.path, wire.dialect().name(), who))
     }
 
+    fn dialect_of(&self, route: Route) -> Dialect {
+        match route {
+            Route::Models if anthropic::is_spoken(&self.head.headers) => Dialect::Anthropic,
+            Route::Models if gemini::is_spoken(&self.head.headers) => Dialect::Gemini,
+            Route::Models => Dialect::OpenAi,
+            Route::Google => Dialect::Gemini,
+            Route::CountTokens => Dialect::Anthropic,
+            Route::Completion(wire) => wire.dialect(),
+            Route::Later(dialect) => dialect,
+            Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
+            Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
+        }
+    }
+
     fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
-        let refused = reply::failure(dialect_of(route), failure);
+        let refused = reply::failure(self.dialect_of(route), failure);
         let wire = match route {
             Route::Completion(wire) => Some(wire),
             Route::Google => self.asked_by_path().map(|(_, wire, _)| wire),
@@ -303,17 +331,6 @@ fn text(status: StatusCode, body: &'static str, content_type: &'static str) -> R
 fn later(dialect: Dialect, path: &str) -> Response<Body> {
     let message = format!("{path} is not served by this version of polyllama");
     reply::failure(dialect, &Failure::new(Class::Unsupported, message).with_code("not_implemented"))
-}
-
-fn dialect_of(route: Route) -> Dialect {
-    match route {
-        Route::Models => Dialect::OpenAi,
-        Route::Completion(wire) => wire.dialect(),
-        Route::Google => Dialect::Gemini,
-        Route::Later(dialect) => dialect,
-        Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
-        Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod upstream;
 
 pub use gateway::{Gateway, Setup, gateway};
 pub use http::{Answer, Asked, Headers, read_answer, read_answer_head, send};
-pub use told::{Client, Told, call};
+pub use told::{Client, Told, call, message_of};
 pub use upstream::{Gate, Seen, Step, Upstream, close, hang, held, reply, status, stream, text, upstream};
 
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::http::{Answer, Asked};
 
-/// The four ways in which clients ask.
+/// The ways in which clients ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     /// `/api/chat`
@@ -15,6 +15,8 @@ pub enum Client {
     OpenAiChat,
     /// `/v1/completions`
     OpenAiCompletions,
+    /// `/v1/messages`
+    Messages,
 }
 
 /// The content of an answer.
@@ -39,12 +41,17 @@ pub fn call(name: &str, arguments: Value) -> (String, Value) {
 
 impl Client {
     /// All of them.
-    pub const ALL: [Client; 4] =
-        [Client::OllamaChat, Client::OllamaGenerate, Client::OpenAiChat, Client::OpenAiCompletions];
+    pub const ALL: [Client; 5] = [
+        Client::OllamaChat,
+        Client::OllamaGenerate,
+        Client::OpenAiChat,
+        Client::OpenAiCompletions,
+        Client::Messages,
+    ];
 
     /// Is it a conversation, rather than a prompt to complete?
     pub fn is_chat(self) -> bool {
-        matches!(self, Client::OllamaChat | Client::OpenAiChat)
+        matches!(self, Client::OllamaChat | Client::OpenAiChat | Client::Messages)
     }
 
     /// Does it speak Ollama's dialect?
@@ -59,6 +66,7 @@ impl Client {
             Client::OllamaGenerate => "/api/generate",
             Client::OpenAiChat => "/v1/chat/completions",
             Client::OpenAiCompletions => "/v1/completions",
+            Client::Messages => "/v1/messages",
         }
     }
 
@@ -69,7 +77,9 @@ impl Client {
         } else {
             json!({"model": model, "prompt": question, "stream": is_streamed})
         };
-        if is_streamed && !self.is_ollama() {
+        if self == Client::Messages {
+            body["max_tokens"] = json!(1024);
+        } else if is_streamed && !self.is_ollama() {
             body["stream_options"] = json!({"include_usage": true});
         }
         for (name, value) in more.as_object().unwrap_or(&Map::new()) {
@@ -87,11 +97,24 @@ impl Client {
             return told;
         }
         let bodies = if is_streamed { answer.events() } else { vec![answer.json()] };
+        if self == Client::Messages {
+            let whole = if is_streamed { message_of(&bodies) } else { answer.json() };
+            return told_in_message(&whole);
+        }
         let mut arguments: Vec<(String, String)> = Vec::new();
         bodies.iter().for_each(|body| read_openai(body, &mut told, &mut arguments));
         let parsed = |text: &str| serde_json::from_str(text).unwrap_or(Value::String(text.to_owned()));
         told.calls = arguments.into_iter().map(|(name, text)| (name, parsed(&text))).collect();
         told
+    }
+
+    /// Does the stream end as this client's dialect ends one?
+    pub fn is_ended(self, answer: &Answer) -> bool {
+        match self {
+            Client::OllamaChat | Client::OllamaGenerate => answer.lines().last().is_some_and(|line| line["done"] == true),
+            Client::OpenAiChat | Client::OpenAiCompletions => answer.is_done(),
+            Client::Messages => answer.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+        }
     }
 
     /// The error that an answer tells in this client's dialect, before or in the midst of a stream.
@@ -148,4 +171,88 @@ fn read_openai(body: &Value, told: &mut Told, calls: &mut Vec<(String, String)>)
         }
         .to_owned();
     }
+}
+
+/// The message that a stream of events makes, with the strictness of Anthropic's own client: the order of events, blocks one after the
+/// other, members that are added to must be there.
+pub fn message_of(events: &[Value]) -> Value {
+    let mut events = events.iter().filter(|event| event["type"] != "ping");
+    let first = events.next().expect("no event");
+    assert_eq!(first["type"], "message_start", "{first}");
+    let mut message = first["message"].clone();
+    assert!(message["usage"]["input_tokens"].is_u64() && message["content"] == json!([]), "{first}");
+    let (mut open, mut input, mut is_ended) = (None, String::new(), false);
+    for event in events {
+        let (index, delta) = (event["index"].as_u64(), &event["delta"]);
+        let content = message["content"].as_array_mut().expect("content");
+        match event["type"].as_str().unwrap_or_default() {
+            "content_block_start" => {
+                assert!(open.is_none() && index == Some(content.len() as u64), "{event}");
+                content.push(event["content_block"].clone());
+                (open, input) = (index, String::new());
+            }
+            "content_block_delta" => {
+                assert!(open.is_some() && open == index, "{event}");
+                let block = content.last_mut().expect("a block");
+                match delta["type"].as_str().unwrap_or_default() {
+                    "text_delta" => grow(&mut block["text"], &delta["text"]),
+                    "thinking_delta" => grow(&mut block["thinking"], &delta["thinking"]),
+                    "signature_delta" => block["signature"] = delta["signature"].clone(),
+                    "input_json_delta" => input += delta["partial_json"].as_str().expect("partial_json"),
+                    other => panic!("an unknown delta: {other}"),
+                }
+            }
+            "content_block_stop" => {
+                assert!(open.is_some() && open == index, "{event}");
+                open = None;
+                if !input.is_empty() {
+                    content.last_mut().expect("a block")["input"] = serde_json::from_str(&input).expect("JSON");
+                }
+            }
+            "message_delta" => {
+                assert!(open.is_none() && delta["stop_reason"].is_string(), "{event}");
+                message["stop_reason"] = delta["stop_reason"].clone();
+                message["stop_sequence"] = delta["stop_sequence"].clone();
+                for (name, count) in event["usage"].as_object().expect("usage") {
+                    message["usage"][name] = count.clone();
+                }
+            }
+            "message_stop" => is_ended = true,
+            other => panic!("an unknown event: {other}"),
+        }
+    }
+    assert!(is_ended, "no message_stop");
+    message
+}
+
+fn grow(text: &mut Value, more: &Value) {
+    let grown = format!("{}{}", text.as_str().expect("a text"), more.as_str().expect("more of it"));
+    *text = json!(grown);
+}
+
+fn told_in_message(message: &Value) -> Told {
+    let mut told = Told::default();
+    for block in message["content"].as_array().into_iter().flatten() {
+        match block["type"].as_str().unwrap_or_default() {
+            "text" => told.text += block["text"].as_str().unwrap_or_default(),
+            "thinking" => told.thinking += block["thinking"].as_str().unwrap_or_default(),
+            "tool_use" => told.calls.push(call(block["name"].as_str().unwrap_or_default(), block["input"].clone())),
+            _ => {}
+        }
+    }
+    told.finish = match message["stop_reason"].as_str().unwrap_or_default() {
+        "end_turn" | "stop_sequence" => "stop",
+        "max_tokens" => "length",
+        "tool_use" => "tools",
+        "refusal" => "filter",
+        other => other,
+    }
+    .to_owned();
+    let usage = &message["usage"];
+    let prompt: u64 = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
+        .iter()
+        .filter_map(|name| usage[*name].as_u64())
+        .sum();
+    told.usage = usage["output_tokens"].as_u64().map(|completion| (prompt, completion));
+    told
 }

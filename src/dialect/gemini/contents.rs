@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::family::Family;
 use super::media::Blob;
 use super::request::Dropped;
-use crate::chat::{Failure, Message, Part, Role};
+use crate::chat::{Failure, Message, Part, Role, opaque};
 use crate::json::{Json, Kind, Text, Writer};
 
 /// Takes the place of a signature that a call of the history doesn't have, because it was made elsewhere or the client lost
@@ -183,7 +183,7 @@ impl Conversation {
                 let outcome = Outcome::of(content, *is_error, dropped)?;
                 return self.answer(id.as_ref(), name.as_ref(), outcome);
             }
-            Part::Thinking { .. } | Part::ToolCall { .. } => {
+            Part::Thinking { .. } | Part::Redacted(_) | Part::ToolCall { .. } => {
                 return Err(Failure::bad_request("only the model thinks and calls tools").with_param("messages"));
             }
         };
@@ -223,15 +223,17 @@ impl Conversation {
         for part in parts {
             match part {
                 Part::Text { text, signature: None } | Part::Refusal(text) if text.is_empty() => {}
-                // Thoughts without a signature are nothing that the model could use again.
-                Part::Thinking { signature: None, .. } => {}
+                Part::Redacted(_) => {}
                 Part::ToolResult { .. } => self.add_user(part, dropped)?,
                 Part::Text { text, signature } => {
                     self.push_model(Piece::Text { text: text.clone(), signature: signature.clone() });
                 }
                 Part::Refusal(text) => self.push_model(Piece::Text { text: text.clone(), signature: None }),
-                Part::Thinking { text, signature: Some(signature) } => {
-                    self.push_model(Piece::Thought { text: text.clone(), signature: signature.clone() });
+                // Thoughts without a signature of Google's are nothing that the model could use again.
+                Part::Thinking { text, signature } => {
+                    if let Some(signature) = signature.as_ref().and_then(opaque::unowned) {
+                        self.push_model(Piece::Thought { text: text.clone(), signature: signature.clone() });
+                    }
                 }
                 Part::Media(media) => {
                     let blob = blob(media, dropped)?;

@@ -68,7 +68,7 @@ impl Encoder {
                 let part = part(&open.kind, std::slice::from_ref(&text), None, self.hides_thoughts);
                 self.part(choice, part, out);
             }
-            BlockKind::ToolCall { .. } | BlockKind::Media { .. } => open.texts.push(text),
+            BlockKind::ToolCall { .. } | BlockKind::Media { .. } | BlockKind::Redacted { .. } => open.texts.push(text),
         }
     }
 

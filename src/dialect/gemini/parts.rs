@@ -96,7 +96,7 @@ impl Blocks {
             return;
         }
         let arguments = call.get("args").filter(|args| args.kind() == Kind::Object);
-        let text = arguments.map_or_else(|| "{}".to_owned(), |args| compact(args.as_str()));
+        let text = arguments.map_or_else(|| "{}".to_owned(), |args| args.compact());
         self.whole_call(BlockKind::ToolCall { id, name, signature }, text, events);
     }
 
@@ -176,31 +176,4 @@ pub(super) fn outcome(value: Value<'_>) -> String {
 
 fn fenced(language: &str, text: &str) -> String {
     format!("\n```{language}\n{}\n```\n", text.trim_end_matches('\n'))
-}
-
-/// JSON text without the blanks between its tokens.
-fn compact(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let mut is_string = false;
-    let mut is_escaped = false;
-    for c in json.chars() {
-        match c {
-            ' ' | '\t' | '\n' | '\r' if !is_string => continue,
-            '"' if !is_escaped => is_string = !is_string,
-            _ => {}
-        }
-        is_escaped = c == '\\' && !is_escaped;
-        out.push(c);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blanks_in_strings_stay() {
-        assert_eq!(compact("{ \"a b\" : [ 1 ,\n \"c \\\" d\\\\\" , 2.50 ] }"), r#"{"a b":[1,"c \" d\\",2.50]}"#);
-    }
 }

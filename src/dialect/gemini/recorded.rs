@@ -117,7 +117,7 @@ fn said_in(events: &[Event]) -> [String; 3] {
             }
             BlockKind::Thinking => said[1].push_str(&block.joined()),
             BlockKind::ToolCall { name, .. } => said[2].push_str(&format!("{name}{}", block.joined())),
-            BlockKind::Media { .. } | BlockKind::Refusal => {}
+            BlockKind::Redacted { .. } | BlockKind::Media { .. } | BlockKind::Refusal => {}
         }
     }
     said

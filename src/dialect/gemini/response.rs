@@ -69,6 +69,10 @@ pub(super) fn write_candidate(
 /// One part; none where it says nothing. Thoughts that the client didn't ask for are not shown, but what must come back with
 /// them is.
 pub(super) fn part(kind: &BlockKind, texts: &[Text], signature: Option<&Text>, hides_thoughts: bool) -> Option<Json> {
+    if let BlockKind::Redacted { data } = kind {
+        let state = signature::of_redacted(data);
+        return part(&BlockKind::Thinking, &[], Some(&state), hides_thoughts);
+    }
     let is_silent = signature.is_none() && texts.iter().all(Text::is_empty);
     let shown = if hides_thoughts { &[] } else { texts };
     let mut w = Writer::new(Style::Plain);
@@ -80,7 +84,7 @@ pub(super) fn part(kind: &BlockKind, texts: &[Text], signature: Option<&Text>, h
     w.object(|w| {
         match kind {
             BlockKind::Text | BlockKind::Refusal => w.key("text").texts(texts),
-            BlockKind::Thinking => {
+            BlockKind::Thinking | BlockKind::Redacted { .. } => {
                 w.key("text").texts(shown);
                 w.key("thought").bool(true);
             }
@@ -118,7 +122,9 @@ fn arguments(texts: &[Text]) -> Json {
 /// Google's word for why an answer ended. It has none for calls.
 pub(super) fn reason_name(finish: &Finish) -> &'static str {
     match finish {
-        Finish::Stop | Finish::ToolCalls | Finish::Load | Finish::Unload => "STOP",
+        Finish::Stop | Finish::StopText(_) | Finish::Pause | Finish::ToolCalls | Finish::Load | Finish::Unload => {
+            "STOP"
+        }
         Finish::Length => "MAX_TOKENS",
         Finish::ContentFilter => "SAFETY",
     }

@@ -48,6 +48,19 @@ pub(super) fn read(shown: Text) -> Text {
     inside.map_or(shown, Text::from)
 }
 
+/// Stands before a thought that is nothing but state.
+const REDACTED: &str = "redacted:";
+
+/// The signature of a part that stands for a thought which only its provider can read.
+pub(super) fn of_redacted(data: &Text) -> Text {
+    format!("{REDACTED}{}", data.as_str()).into()
+}
+
+/// That thought, when a signature that was read is one.
+pub(super) fn redacted(signature: &Text) -> Option<Text> {
+    signature.as_str().strip_prefix(REDACTED).map(Text::from)
+}
+
 /// In the standard alphabet: some SDKs write the one for URLs.
 fn standard(base64: &str) -> String {
     base64.replace('-', "+").replace('_', "/")

@@ -237,6 +237,7 @@ fn usage(metadata: Value<'_>) -> Usage {
     Usage {
         prompt: prompt.map(|_| sum(prompt, count("toolUsePromptTokenCount"))),
         cached: count("cachedContentTokenCount"),
+        cache_written: None,
         completion: is_told.then(|| sum(said, thoughts)),
         reasoning: thoughts,
         timings: None,

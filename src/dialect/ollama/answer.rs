@@ -50,7 +50,7 @@ fn write(wire: Wire, answer: &Answer, reply: &Reply, now: Timestamp) -> Vec<u8> 
             BlockKind::Text | BlockKind::Refusal => content.extend(&block.texts),
             BlockKind::Thinking => thinking.extend(&block.texts),
             BlockKind::Media { .. } => content.extend(media.next()),
-            BlockKind::ToolCall { .. } => {}
+            BlockKind::ToolCall { .. } | BlockKind::Redacted { .. } => {}
         }
     }
     let blocks = choice.blocks.iter().filter_map(call_of);

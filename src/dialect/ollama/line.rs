@@ -101,7 +101,7 @@ fn nanos_between(from: Timestamp, to: Timestamp) -> u64 {
 /// Ollama's word for why an answer ended. It has none for calls and for safety rules.
 pub(super) fn reason_name(finish: &Finish) -> &'static str {
     match finish {
-        Finish::Stop | Finish::ToolCalls | Finish::ContentFilter => "stop",
+        Finish::Stop | Finish::StopText(_) | Finish::Pause | Finish::ToolCalls | Finish::ContentFilter => "stop",
         Finish::Length => "length",
         Finish::Load => "load",
         Finish::Unload => "unload",

@@ -346,6 +346,7 @@ impl Lines {
             }
             BlockKind::Thinking => self.write(Said { thinking: Some(text), ..Said::default() }, &[], now, out),
             BlockKind::ToolCall { .. } | BlockKind::Media { .. } => growing.gathered.push_str(&text.as_str()),
+            BlockKind::Redacted { .. } => {}
         }
     }
 
@@ -374,7 +375,7 @@ impl Lines {
                 let text = media_markdown(&mime, &growing.gathered);
                 self.write(Said { content: Some(&text), ..Said::default() }, &[], now, out);
             }
-            BlockKind::Text | BlockKind::Thinking | BlockKind::Refusal => {}
+            BlockKind::Text | BlockKind::Thinking | BlockKind::Redacted { .. } | BlockKind::Refusal => {}
         }
     }
 

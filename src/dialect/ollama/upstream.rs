@@ -258,8 +258,10 @@ fn read_turns<'a>(message: &'a Message, names: &CallNames<'a>, turns: &mut Vec<T
         match part {
             Part::Thinking { text, .. } => turn.thinking.push(text),
             Part::ToolCall { id, name, arguments, .. } => turn.calls.push((id.as_ref(), name, arguments)),
-            Part::ToolResult { id, name, content, .. } => {
+            Part::ToolResult { id, name, content, is_error } => {
                 let mut result = Turn::new("tool");
+                // There is no other place to say that a call failed.
+                result.spoken.texts.extend(is_error.then(|| Text::from("Error:")));
                 content.iter().try_for_each(|part| result.spoken.push(part, "\n"))?;
                 let name = name.as_ref().or_else(|| names.get(id.as_ref()));
                 result.result = Some((name, id.as_ref()));
@@ -361,7 +363,11 @@ impl Spoken {
             }
             Part::Media(media) => self.images.push(image_data(media)?),
             Part::ToolResult { content, .. } => content.iter().try_for_each(|part| self.push(part, between))?,
-            Part::Text { .. } | Part::Refusal(_) | Part::Thinking { .. } | Part::ToolCall { .. } => {}
+            Part::Text { .. }
+            | Part::Refusal(_)
+            | Part::Thinking { .. }
+            | Part::Redacted(_)
+            | Part::ToolCall { .. } => {}
         }
         Ok(())
     }

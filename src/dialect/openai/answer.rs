@@ -165,7 +165,7 @@ fn random(len: usize) -> String {
 pub(super) fn reason_name(reason: &Finish, has_calls: bool) -> &'static str {
     match reason {
         Finish::Stop if has_calls => "tool_calls",
-        Finish::Stop | Finish::Load | Finish::Unload => "stop",
+        Finish::Stop | Finish::StopText(_) | Finish::Pause | Finish::Load | Finish::Unload => "stop",
         Finish::Length => "length",
         Finish::ToolCalls => "tool_calls",
         Finish::ContentFilter => "content_filter",
@@ -179,8 +179,11 @@ pub(super) fn write_usage(w: &mut Writer, usage: &Usage) {
         w.key("prompt_tokens").int(prompt);
         w.key("completion_tokens").int(completion);
         w.key("total_tokens").int(prompt.saturating_add(completion));
-        if let Some(cached) = usage.cached {
-            w.key("prompt_tokens_details").object(|w| w.key("cached_tokens").int(cached));
+        if usage.cached.is_some() || usage.cache_written.is_some() {
+            w.key("prompt_tokens_details").object(|w| {
+                usage.cached.into_iter().for_each(|count| w.key("cached_tokens").int(count));
+                usage.cache_written.into_iter().for_each(|count| w.key("cache_write_tokens").int(count));
+            });
         }
         if let Some(reasoning) = usage.reasoning {
             w.key("completion_tokens_details").object(|w| w.key("reasoning_tokens").int(reasoning));

@@ -132,6 +132,19 @@ fn thoughts_are_shown_to_who_asked_for_them() {
 }
 
 #[test]
+fn a_thought_that_is_nothing_but_state_comes_back() {
+    let mut events = vec![start()];
+    events.extend(block(0, 0, BlockKind::Redacted { data: "Eq/+".into() }, &[], None));
+    events.push(finish(0, Finish::Pause));
+    let records = records(&written(Reply { hides_thoughts: true, ..reply() }, Form::Events, events));
+    let content = &serde_json::from_str::<serde_json::Value>(&records[0]).unwrap()["candidates"][0]["content"];
+    let body = serde_json::json!({"contents": [{"parts": [{"text": "Hi"}]}, content]});
+    let request = super::super::read::read(&body.to_string().into()).unwrap();
+    let came = &request.messages[1].parts[0];
+    assert!(matches!(came, crate::chat::Part::Redacted(data) if *data == "Eq/+"), "{came:?}");
+}
+
+#[test]
 fn pictures_refusals_and_choices() {
     let mut events = vec![start()];
     events.extend(block(0, 0, BlockKind::Media { mime: "image/png".into() }, &["aG", "k="], None));

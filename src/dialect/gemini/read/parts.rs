@@ -47,7 +47,7 @@ fn turn(place: &str, value: Value<'_>, messages: &mut Vec<Message>) -> Result<()
         let part = read(&place, value, &mut extras)?;
         let role = match &part {
             Some(Part::ToolResult { .. }) => Role::Tool,
-            Some(Part::ToolCall { .. } | Part::Thinking { .. }) if side == Role::User => {
+            Some(Part::ToolCall { .. } | Part::Thinking { .. } | Part::Redacted(_)) if side == Role::User => {
                 return Err(field::broken(&place, "only the role 'model' thinks and calls functions"));
             }
             _ => side.clone(),
@@ -107,6 +107,9 @@ fn read(place: &str, value: Value<'_>, extras: &mut Vec<Extra>) -> Result<Option
 fn text_part(text: Text, is_thought: bool, signature: Option<Text>) -> Option<Part> {
     if text.is_empty() && signature.is_none() {
         return None;
+    }
+    if let Some(data) = signature.as_ref().filter(|_| is_thought).and_then(signature::redacted) {
+        return Some(Part::Redacted(data));
     }
     Some(if is_thought { Part::Thinking { text, signature } } else { Part::Text { text, signature } })
 }

@@ -1,6 +1,5 @@
 //! Chat and completion requests, read and written.
 
-mod ids;
 mod messages;
 mod parts;
 mod read;

@@ -1,10 +1,9 @@
 //! The neutral request → a provider's body, in the order of OpenAI's own examples.
 
-use super::ids;
 use super::write_messages::{Messages, schema};
 use crate::chat::{Effort, Extra, Failure, Format, Part, Reasoning, Request, Role, Settings, Tool, ToolChoice};
 use crate::dialect::quirks::ReasoningStyle;
-use crate::dialect::{Quirks, Written};
+use crate::dialect::{Quirks, Written, call_ids};
 use crate::json::{Json, Style, Text, Writer};
 
 /// OpenAI takes no more.
@@ -20,7 +19,7 @@ pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure
         }
         note(&mut dropped, prompt.raw, "raw");
     }
-    let ids = ids::assign(&request.messages, quirks.tool_ids)?;
+    let ids = call_ids::assign(&request.messages, quirks.tool_ids)?;
     let instruction = request.format.as_ref().and_then(|format| said_schema(format, quirks));
     let mut result = Ok(());
     let mut writer = Writer::new(Style::Plain);

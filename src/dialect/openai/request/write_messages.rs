@@ -1,8 +1,8 @@
 //! Writing messages.
 
-use super::ids::Ids;
 use crate::chat::{Failure, Media, Message, Part, Role, Source};
 use crate::dialect::Quirks;
+use crate::dialect::call_ids::Ids;
 use crate::json::{Json, Text, Writer};
 
 /// What was found while writing and comes out elsewhere.
@@ -14,6 +14,9 @@ pub(super) struct Messages<'a> {
     /// The first piece of content that has no form here.
     failure: Option<Failure>,
 }
+
+/// What the result of a call that failed begins with.
+const FAILED: &str = "Error: ";
 
 /// Members of answers that providers refuse in a history.
 const ANSWER_ONLY: [&str; 3] = ["annotations", "audio", "reasoning_details"];
@@ -46,8 +49,8 @@ impl<'a> Messages<'a> {
 
     fn message(&mut self, w: &mut Writer, message: &'a Message) {
         for part in &message.parts {
-            if let Part::ToolResult { content, .. } = part {
-                self.result(w, content);
+            if let Part::ToolResult { content, is_error, .. } = part {
+                self.result(w, content, *is_error);
             }
         }
         match &message.role {
@@ -90,7 +93,7 @@ impl<'a> Messages<'a> {
         match part {
             Part::Text { text, .. } | Part::Refusal(text) | Part::Thinking { text, .. } => text_part(w, text),
             Part::Media(media) => self.media(w, media),
-            Part::ToolCall { .. } | Part::ToolResult { .. } => {}
+            Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
         }
     }
 
@@ -154,16 +157,18 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// One message a result. Only text has a place in it; pictures wait until all results are out.
-    fn result(&mut self, w: &mut Writer, content: &'a [Part]) {
+    /// One message a result. Only text has a place in it; pictures wait until all results are out. That a call failed can only
+    /// be said in words.
+    fn result(&mut self, w: &mut Writer, content: &'a [Part], is_error: bool) {
         let id = self.ids.next();
         let pictures = content.iter().filter_map(|part| match part {
             Part::Media(media) => Some((id.clone(), media)),
             _ => None,
         });
         self.pictures.extend(pictures);
-        let gap = Text::from("\n");
+        let (gap, failed) = (Text::from("\n"), Text::from(FAILED));
         let texts = content.iter().filter_map(said).flat_map(|text| [&gap, text]).skip(1);
+        let texts = is_error.then_some(&failed).into_iter().chain(texts);
         w.object(|w| {
             w.key("role").str("tool");
             w.key("tool_call_id").text(&id);

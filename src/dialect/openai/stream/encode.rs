@@ -88,6 +88,8 @@ struct Choice {
 enum Block {
     Text,
     Thinking,
+    /// A thought that nobody here can read.
+    Redacted,
     Refusal,
     /// With the call's index.
     Call(u32),
@@ -117,6 +119,7 @@ impl ChatEncoder {
         let entry = match kind {
             BlockKind::Text => Block::Text,
             BlockKind::Thinking => Block::Thinking,
+            BlockKind::Redacted { .. } => Block::Redacted,
             BlockKind::Refusal => Block::Refusal,
             BlockKind::Media { mime } => Block::Media(mime, Vec::new()),
             BlockKind::ToolCall { id, name, signature } => {
@@ -136,6 +139,7 @@ impl ChatEncoder {
         };
         match block {
             Block::Media(_, texts) => texts.push(text),
+            Block::Redacted => {}
             Block::Text => delta(&mut self.frame, choice, out, |w| w.key("content").text(&text)),
             Block::Refusal => delta(&mut self.frame, choice, out, |w| w.key("refusal").text(&text)),
             Block::Thinking => delta(&mut self.frame, choice, out, |w| {

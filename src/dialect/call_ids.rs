@@ -1,4 +1,5 @@
-//! Ids of tool calls: every call gets one, and every result the one of its call.
+//! Ids of tool calls, for dialects in which a result must name its call: every call gets one, and every result the one of
+//! its call.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -10,18 +11,18 @@ use crate::dialect::quirks::ToolIds;
 use crate::json::Text;
 
 /// The ids of calls and results, in the order in which they stand in the conversation.
-pub(super) struct Ids(VecDeque<Text>);
+pub(in crate::dialect) struct Ids(VecDeque<Text>);
 
 impl Ids {
     /// The id of the next call or result.
-    pub(super) fn next(&mut self) -> Text {
+    pub(in crate::dialect) fn next(&mut self) -> Text {
         self.0.pop_front().unwrap_or_else(Text::empty)
     }
 }
 
 /// Gives ids by which calls and results pair: their own, or, where a client has none (Ollama's), new ones by their place, so
 /// that the same conversation always gets the same. Fails on a result without a call.
-pub(super) fn assign(messages: &[Message], form: ToolIds) -> Result<Ids, Failure> {
+pub(in crate::dialect) fn assign(messages: &[Message], form: ToolIds) -> Result<Ids, Failure> {
     let mut names = NewIds::beside(messages);
     let mut calls = Calls::default();
     let mut ids = VecDeque::new();
@@ -150,17 +151,19 @@ fn stray(at: usize, id: &Option<Text>, name: &Option<Text>) -> Failure {
 
 /// The id in the form that the provider takes; the same every time.
 fn shaped(id: Text, form: ToolIds) -> Text {
-    let is_nine = |id: &str| id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    match form {
-        ToolIds::Any => id,
-        ToolIds::Nine if is_nine(&id.as_str()) => id,
-        ToolIds::Nine => {
-            const DIGITS: [char; 32] = [
-                'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v',
-                'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7', '8', '9',
-            ];
-            let hash = Sha256::digest(id.as_str().as_bytes());
-            hash.iter().take(9).map(|byte| DIGITS[usize::from(byte % 32)]).collect::<String>().into()
-        }
+    let fits = |id: &str| match form {
+        ToolIds::Any => true,
+        ToolIds::Nine => id.len() == 9 && id.bytes().all(|b| b.is_ascii_alphanumeric()),
+        ToolIds::Word => id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'),
+    };
+    if fits(&id.as_str()) {
+        return id;
     }
+    const DIGITS: [char; 32] = [
+        'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'm', 'n', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x',
+        'y', 'z', '2', '3', '4', '5', '6', '7', '8', '9',
+    ];
+    let len = if form == ToolIds::Nine { 9 } else { 24 };
+    let hash = Sha256::digest(id.as_str().as_bytes());
+    hash.iter().take(len).map(|byte| DIGITS[usize::from(byte % 32)]).collect::<String>().into()
 }
