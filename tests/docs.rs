@@ -153,8 +153,8 @@ fn every_place_that_names_a_dialect_is_listed() {
     for file in files(&root().join("src"), ".rs") {
         let code = text_of(&file);
         let code = code.split("#[cfg(test)]").next().unwrap_or_default();
-        let is_outside = !file.starts_with("src/dialect/gemini");
-        let names = ["Dialect::Gemini", "Wire::Gemini"].iter().any(|name| code.contains(name));
+        let is_outside = !file.starts_with("src/dialect/anthropic");
+        let names = ["Dialect::Anthropic", "Wire::Anthropic"].iter().any(|name| code.contains(name));
         assert!(
             !(is_outside && names && !file.contains("test")) || listed.contains(&file),
             "{file} names a dialect: docs/adding-a-dialect.md doesn't list it"

@@ -481,7 +481,7 @@ fn ollama_answers_every_client() {
 fn an_image_reaches_every_provider() {
     let (started, gw) = all();
     for (row, up) in &started {
-        for client in [Client::OllamaChat, Client::OpenAiChat] {
+        for client in [Client::OllamaChat, Client::OpenAiChat, Client::Messages] {
             let model = format!("{}:vision-1", row.prefix);
             let answer = gw.send(&picture(client, &model));
             assert_eq!(answer.status, 200, "{} {client:?}: {}", row.prefix, answer.everything());
@@ -509,6 +509,11 @@ fn an_image_reaches_every_provider() {
 fn picture(client: Client, model: &str) -> Asked {
     let message = if client.is_ollama() {
         json!({"role": "user", "content": "What is this?", "images": [PIXEL]})
+    } else if client == Client::Messages {
+        json!({"role": "user", "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+        ]})
     } else {
         json!({"role": "user", "content": [
             {"type": "text", "text": "What is this?"},

@@ -350,7 +350,7 @@ fn silence_in_the_midst_of_a_stream_is_told_in_its_own_form() {
         assert!(message.contains("300ms"), "{message}");
         assert!(!answer.is_done() && client.read(&answer, true).finish.is_empty(), "{}", answer.everything());
     }
-    assert_eq!(up.seen().len(), 4, "nothing is sent twice once content has left");
+    assert_eq!(up.seen().len(), Client::ALL.len(), "nothing is sent twice once content has left");
     let line = gw.line_with("/api/generate");
     assert!(line.contains(" broken ") && line.contains("failed=timeout"), "{line}");
 }
@@ -373,7 +373,7 @@ fn a_redirect_is_not_followed() {
                 "says where to and what to set: {message}"
             );
         }
-        assert_eq!(up.seen().len(), 4, "asking again would be no use");
+        assert_eq!(up.seen().len(), Client::ALL.len(), "asking again would be no use");
     }
     assert_eq!(other.seen_all().len(), 0, "the key goes nowhere else");
 }

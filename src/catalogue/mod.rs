@@ -79,6 +79,8 @@ pub struct Catalogue {
     off: Vec<(String, Vec<String>)>,
     /// There is one that would be asked: one that is on only if it answers, and didn't, is none.
     has_provider: bool,
+    /// The first Ollama server's place in `providers`.
+    server: Option<usize>,
 }
 
 /// One provider's listing of a model.
@@ -96,12 +98,14 @@ impl Catalogue {
     pub fn new(providers: &Providers, lists: &HashMap<String, Vec<Model>>, options: &Options) -> Catalogue {
         let providers = rows::in_order(providers);
         let rows = rows::rows(&providers, lists);
+        let is_on = |one: &Arc<Provider>| !one.is_optional || lists.contains_key(&one.prefix);
         let mut catalogue = Catalogue {
             prefixes: prefixes(&providers),
             listed: listed(&providers, &rows),
             configured: options.aliases.iter().map(|(name, to)| (name.trim().to_lowercase(), to.clone())).collect(),
             off: options.off.clone(),
-            has_provider: providers.iter().any(|one| !one.is_optional || lists.contains_key(&one.prefix)),
+            has_provider: providers.iter().any(is_on),
+            server: providers.iter().position(|one| one.is_local && is_on(one)),
             providers,
             ..Catalogue::default()
         };
@@ -131,6 +135,18 @@ impl Catalogue {
             return self.discovered(target).ok_or_else(|| self.dangling(name, target));
         }
         self.discovered(asked).ok_or_else(|| self.unknown(name))
+    }
+
+    /// What a name means as far as a list or the operator says so: without the guesses of [`Catalogue::look_up`], that a
+    /// provider may know more models than it lists, and that a short name stands for a longer one.
+    pub fn listed(&self, name: &str) -> Option<Route> {
+        let asked = name.trim();
+        let route = match self.configured(asked) {
+            Some(target) => self.discovered(target),
+            None => self.named(asked),
+        }?;
+        let is_listed = |target: &Target| self.entries(&target.model).any(|entry| self.is_target(entry, target));
+        route.targets.first().is_some_and(is_listed).then_some(route)
     }
 
     /// The models to list, in order: local ones, then by provider, each in its provider's order; then aliases where wanted.
@@ -236,11 +252,14 @@ impl Catalogue {
     }
 
     fn discovered(&self, asked: &str) -> Option<Route> {
+        self.named(asked).or_else(|| self.by_alias(asked)).or_else(|| self.by_cloud(asked))
+    }
+
+    fn named(&self, asked: &str) -> Option<Route> {
         self.by_prefix(asked)
             .or_else(|| self.route(&self.hits(asked, |_| true)))
             .or_else(|| self.by_path(asked))
             .or_else(|| self.by_source(asked))
-            .or_else(|| self.by_alias(asked))
     }
 
     /// `prefix:model`, unless an Ollama server lists that very name and the prefix's provider doesn't know the model.
@@ -271,6 +290,13 @@ impl Catalogue {
         let name = asked.strip_suffix(":local")?;
         let is_local = |entry: &Entry| self.providers.get(entry.provider).is_some_and(|provider| provider.is_local);
         self.route(&self.hits(name, is_local))
+    }
+
+    /// Ollama's `:cloud` behind a name, or `-cloud` behind its tag: a model of ollama.com, which an Ollama server asks for us.
+    fn by_cloud(&self, asked: &str) -> Option<Route> {
+        let tag = asked.rsplit_once(':')?.1.to_ascii_lowercase();
+        let is_cloud = (tag == "cloud" || tag.ends_with("-cloud")) && self.without_key(asked).is_none();
+        self.unlisted(self.server.filter(|_| is_cloud)?, asked)
     }
 
     /// A generated alias. A name with a tag is Ollama's way of writing, so it stays with Ollama.

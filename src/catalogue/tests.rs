@@ -244,6 +244,38 @@ fn the_operators_aliases_go_before_all() {
 }
 
 #[test]
+fn what_is_listed_is_told_from_what_is_guessed() {
+    let options = Options { aliases: vec![("fast".to_owned(), "gpt4".to_owned())], ..options() };
+    let lists: &[(&str, &[&str])] =
+        &[("openai", &["gpt-4-turbo"]), ("ollama", &["tiny:latest"]), ("qwen", &["qwen-max"])];
+    let catalogue = catalogue(lists, &options);
+    for name in
+        ["gpt-4-turbo", "openai:gpt-4-turbo", "openai/GPT-4-turbo", "fast", "tiny", "ollama:tiny", "tiny:latest:local"]
+    {
+        assert!(catalogue.listed(name).is_some(), "{name}");
+    }
+    for name in ["gpt4", "openai:gpt-5", "qwen:7b", "ollama:new", "x:cloud", "nosuch", ""] {
+        assert!(catalogue.listed(name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn ollamas_cloud_models_are_reached_by_its_server() {
+    assert_meanings(
+        &mixed(),
+        &[
+            ("gpt-oss:120b-cloud", "ollama:gpt-oss:120b-cloud"),
+            ("kimi:cloud", "ollama:kimi:cloud"),
+            ("kimi:Cloud", "ollama:kimi:Cloud"),
+            ("qwen:cloud", "qwen:cloud"),
+            ("kimi:cloudy", "model 'kimi:cloudy' not found"),
+        ],
+    );
+    let without_server = catalogue(&[("openai", &["gpt-4o"])], &options());
+    assert_meanings(&without_server, &[("kimi:cloud", "model 'kimi:cloud' not found")]);
+}
+
+#[test]
 fn unknown_names_fail_with_near_ones() {
     let catalogue = mixed();
     let failure = catalogue.look_up("gpt-5o").unwrap_err();

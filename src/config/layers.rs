@@ -61,6 +61,7 @@ fn with_defaults(env: &Environment) -> Config {
         access: Access::default(),
         log: Log::default(),
         is_strict: false,
+        fits_context: true,
         proxy: proxy(env),
         ca_files: Vec::new(),
         state_dir,

@@ -44,6 +44,8 @@ pub struct Config {
     pub log: Log,
     /// A parameter that the provider's dialect can't express is refused rather than dropped.
     pub is_strict: bool,
+    /// A request to a local server asks for a context that holds its prompt.
+    pub fits_context: bool,
     /// The proxies to go through.
     pub proxy: ProxyVariables,
     /// Files with CA certificates to trust beside the system's.

@@ -67,6 +67,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         place: Place::Flag(|c| &mut c.is_strict),
     },
     Setting {
+        key: "fit_context",
+        variables: &["POLYLLAMA_FIT_CONTEXT"],
+        default: "true",
+        about: "Ask an Ollama server for a context that holds the prompt where the client names none, and let it cut no prompt in silence.",
+        place: Place::Flag(|c| &mut c.fits_context),
+    },
+    Setting {
         key: "generated_aliases",
         variables: &["POLYLLAMA_GENERATED_ALIASES"],
         default: "true",

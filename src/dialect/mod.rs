@@ -20,7 +20,7 @@ pub mod quirks;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Fault, Input, Request};
+use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request};
 use crate::json::Json;
 use crate::json::splice::Edit;
 pub use framing::{Framer, Framing, Record};
@@ -197,6 +197,14 @@ impl Dialect {
         }
     }
 
+    /// Does a provider refuse the request because the model can't think?
+    pub fn refuses_thinking(self, failure: &Failure) -> bool {
+        match self {
+            Dialect::Ollama => ollama::error::refuses_thinking(failure),
+            Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => false,
+        }
+    }
+
     /// The failure with an id for the client, where this dialect tells one in its body and in a header.
     pub fn identified(self, failure: Failure) -> Failure {
         match self {
@@ -206,13 +214,10 @@ impl Dialect {
     }
 
     /// The status that tells a client of this dialect what went wrong.
-    ///
-    /// Anthropic's clients take 401 and 403 for their own key's and ask the user to log in (Claude Code, 2026-08); a key of the
-    /// gateway's is none of theirs.
     pub fn status(self, failure: &Failure) -> u16 {
         match self {
-            Dialect::Anthropic if failure.fault == Fault::Gateway && matches!(failure.status, 401 | 403) => 502,
-            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => failure.status,
+            Dialect::Anthropic => anthropic::error::status(failure),
+            Dialect::Ollama | Dialect::OpenAi | Dialect::Gemini => failure.status,
         }
     }
 }
@@ -329,10 +334,9 @@ impl Wire {
             Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
             Wire::OpenAiEmbeddings => openai::embed::read_request(body),
             Wire::GeminiEmbed => gemini::embed::read_batch(body),
-            Wire::Gemini | Wire::Anthropic => Err(misread()),
             Wire::GeminiEmbedOne => gemini::embed::read_one(body),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
-            Wire::Gemini | Wire::GeminiArray => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Err(misread()),
         }
     }
 

@@ -140,6 +140,13 @@ impl Ask {
         }
     }
 
+    /// Takes the wish to think out of the request, for a model that can't. An Ollama drops it for Anthropic's clients and tells all
+    /// others (measured on Ollama 0.33). `false`: there was none, or it is not to be dropped.
+    pub(super) fn gives_up_thinking(&mut self) -> bool {
+        let request = self.request.as_mut().filter(|_| self.wire == Wire::Anthropic);
+        request.and_then(|request| request.reasoning.take()).is_some()
+    }
+
     /// About how many tokens the prompt has, where the client's wire tells that before the provider does.
     fn estimate(&self) -> Option<u64> {
         let request = self.request.as_ref().filter(|_| self.wire == Wire::Anthropic);

@@ -91,6 +91,8 @@ pub struct Try {
     pub credential: Credential,
     /// To wait for before.
     pub pause: Duration,
+    /// It goes to a local server, and another one could be asked instead.
+    pub has_other_server: bool,
 }
 
 impl Attempts {
@@ -114,6 +116,12 @@ impl Attempts {
         self.count
     }
 
+    /// Is the present target a local server, and is there another to go to?
+    fn has_other_server(&self) -> bool {
+        let is_local = |place: usize| self.route.targets.get(place).is_some_and(|target| target.provider.is_local);
+        is_local(self.target) && is_local(self.target + 1)
+    }
+
     /// The failures so far, one word each, for the log.
     pub fn reasons(&self) -> Vec<&'static str> {
         self.failures.iter().map(|failed| failed.failure.class.name()).collect()
@@ -130,7 +138,8 @@ impl Attempts {
             match target.provider.pool.choose(&target.model, &self.tried, now) {
                 Choice::Use(key, credential) => {
                     self.count += 1;
-                    return Next::Send(Try { target: target.clone(), key, credential, pause });
+                    let has_other_server = self.has_other_server();
+                    return Next::Send(Try { target: target.clone(), key, credential, pause, has_other_server });
                 }
                 Choice::Resting(rest) => self.rest(rest),
                 Choice::Empty => self.leave(),
@@ -145,8 +154,11 @@ impl Attempts {
         target.provider.pool.failed(key, &target.model, &failure, now);
         let class = failure.class;
         self.failures.push(Failed { target: self.target, failure, was_sent: true });
+        let is_silent = class == Class::Timeout && self.has_other_server();
         match after(class) {
             After::NextKey => self.tried.push(key),
+            // It was waited for long enough.
+            After::Retry if is_silent => self.leave(),
             After::Retry if !self.is_retried => {
                 self.is_retried = true;
                 self.pause = BACKOFF;

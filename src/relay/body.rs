@@ -21,7 +21,7 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 }
 
 /// A body that a source makes piece by piece: `step` gives the next bytes, `None` at the end.
-pub(super) fn streamed<S, F, Fut>(source: S, step: F) -> Body
+pub fn streamed<S, F, Fut>(source: S, step: F) -> Body
 where
     S: Send + 'static,
     F: Fn(S) -> Fut + Send + Copy + 'static,

@@ -71,14 +71,19 @@ pub struct State {
     /// Why its last list could not be had.
     pub error: Option<String>,
     asked: Option<Instant>,
+    /// When it was last begun to ask it.
+    begun: Option<Instant>,
     /// When a look at it last took too long.
     given_up: Option<Instant>,
+    /// When its list was last known to become another.
+    changed: Option<Instant>,
     failures: u32,
 }
 
 impl State {
     fn is_fresh(&self) -> bool {
-        self.asked.max(self.given_up).is_some_and(|last| last.elapsed() <= LOCAL_FRESH)
+        let is_news = self.changed > self.begun.max(self.given_up);
+        !is_news && self.asked.max(self.given_up).is_some_and(|last| last.elapsed() <= LOCAL_FRESH)
     }
 }
 
@@ -150,16 +155,25 @@ impl Discovery {
 
     /// Asks the local servers whose lists are not fresh, and waits a little for them.
     pub async fn refresh_local(self: &Arc<Discovery>) {
+        // A list that somebody else has just been told is fresh, but not yet in the catalogue while that one looks.
+        if self.looking.try_lock().is_ok() && self.stale().is_empty() {
+            return;
+        }
         let look = async {
             let _turn = self.looking.lock().await;
             self.refresh(&self.stale()).await;
         };
-        if !self.stale().is_empty() && tokio::time::timeout(LOCAL_WAIT, look).await.is_err() {
+        if tokio::time::timeout(LOCAL_WAIT, look).await.is_err() {
             let mut known = self.lock();
             for provider in self.providers.iter().filter(|provider| provider.is_local) {
                 known.states.entry(provider.prefix.clone()).or_default().given_up = Some(Instant::now());
             }
         }
+    }
+
+    /// A provider's list becomes another now: who looks next sees it.
+    pub fn changes(&self, provider: &Provider) {
+        self.lock().states.entry(provider.prefix.clone()).or_default().changed = Some(Instant::now());
     }
 
     /// The local servers whose lists are not fresh.
@@ -196,8 +210,8 @@ impl Discovery {
         let mut answers = asking.ready_chunks(providers.len().max(1));
         while let Some(answers) = answers.next().await {
             let mut is_news = false;
-            for (provider, listed) in answers {
-                is_news |= self.take_in(provider, listed);
+            for (provider, begun, listed) in answers {
+                is_news |= self.take_in(provider, begun, listed);
             }
             if is_news {
                 let this = Arc::clone(self);
@@ -207,17 +221,18 @@ impl Discovery {
         }
     }
 
-    async fn ask<'a>(&self, provider: &'a Arc<Provider>) -> (&'a Arc<Provider>, Result<Vec<Model>, Failure>) {
+    async fn ask<'a>(&self, provider: &'a Arc<Provider>) -> (&'a Arc<Provider>, Instant, Result<Vec<Model>, Failure>) {
+        let begun = Instant::now();
         let late = || Failure::new(Class::Timeout, format!("no model list within {:?}", self.limit));
         let listing = list_models(&self.upstream, provider, self.limit);
-        (provider, tokio::time::timeout(self.limit, listing).await.unwrap_or_else(|_| Err(late())))
+        (provider, begun, tokio::time::timeout(self.limit, listing).await.unwrap_or_else(|_| Err(late())))
     }
 
     /// Notes what a provider answered. Says whether the lists are others now.
-    fn take_in(&self, provider: &Arc<Provider>, listed: Result<Vec<Model>, Failure>) -> bool {
+    fn take_in(&self, provider: &Arc<Provider>, begun: Instant, listed: Result<Vec<Model>, Failure>) -> bool {
         let mut known = self.lock();
         let state = known.states.entry(provider.prefix.clone()).or_default();
-        state.asked = Some(Instant::now());
+        (state.asked, state.begun) = (Some(Instant::now()), Some(begun));
         match listed {
             Ok(models) => {
                 (state.is_listed, state.error, state.failures) = (true, None, 0);

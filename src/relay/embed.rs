@@ -1,10 +1,12 @@
 //! Embeddings that are translated, or that are more than the provider takes in one call: a few calls at a time, answered as one.
 
+use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use http::{HeaderMap, Response};
 use jiff::Timestamp;
 
 use super::exchange::Context;
+use super::fit::Fit;
 use super::source::Source;
 use super::{Ask, Body, full, headers, translate};
 use crate::catalogue::Target;
@@ -106,6 +108,23 @@ async fn call(
 ) -> Result<(Embedded, HeaderMap), Failure> {
     let (body, dropped) = translate::ruled(context, context.wire.write_embed(request, inputs)?)?;
     context.meter.dropped(if is_first { dropped } else { 0 });
+    let mut fit = Fit::of_texts(context, ask.wire, inputs, &body).await?;
+    loop {
+        let answered = vectors(context, ask, face, fit.fitted(&body), inputs.len()).await;
+        if let Some(answered) = fit.settled(answered).await {
+            return answered;
+        }
+    }
+}
+
+/// The vectors of so many texts.
+async fn vectors(
+    context: &Context<'_>,
+    ask: &Ask,
+    face: &Face,
+    body: Bytes,
+    wanted: usize,
+) -> Result<(Embedded, HeaderMap), Failure> {
     let response = context.send(ask, face, body, None).await?;
     let (head, body) = response.into_parts();
     let limits = &context.relay.limits;
@@ -114,7 +133,7 @@ async fn call(
     let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
     let read = context.wire.read_embedded(&json);
     let embedded = read.map_err(|failure| context.judged_inside(failure, &head.headers, whole))?;
-    let (told, wanted) = (embedded.vectors.len(), inputs.len());
+    let told = embedded.vectors.len();
     if told != wanted {
         let message = format!("it answered {told} vectors for {wanted} texts");
         return Err(context.named(Failure::new(Class::BadAnswer, message)));

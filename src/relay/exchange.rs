@@ -1,7 +1,7 @@
 //! One request to one provider with one key, up to the first content of its answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -9,6 +9,8 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::attempts::Try;
+use super::fit::Fit;
+use super::loaded::Turn;
 use super::source::Source;
 use super::{Ask, Body, Relay, embed, headers, pass, translate, upstream};
 use crate::chat::{Class, Event, Failure, Told};
@@ -33,6 +35,8 @@ pub(super) struct Context<'a> {
     /// The wire that the provider speaks here.
     pub(super) wire: Wire,
     pub(super) meter: &'a Arc<Meter>,
+    /// What counts the request at a local server.
+    pub(super) turn: Option<&'a Turn>,
 }
 
 /// Sends, and judges what comes back. A failure here has not reached the client.
@@ -42,6 +46,22 @@ pub(super) async fn run(
     attempt: &Try,
     meter: &Arc<Meter>,
 ) -> Result<Response<Body>, Failure> {
+    let target = &attempt.target;
+    let turn = target.provider.is_local.then(|| relay.servers.enter(target, Instant::now()));
+    let answered = send(relay, ask, attempt, meter, turn.as_ref()).await;
+    match turn {
+        None => answered,
+        Some(turn) => answered.map(|response| response.map(|body| turn.carried(body))),
+    }
+}
+
+async fn send(
+    relay: &Relay,
+    ask: &mut Ask,
+    attempt: &Try,
+    meter: &Arc<Meter>,
+    turn: Option<&Turn>,
+) -> Result<Response<Body>, Failure> {
     let provider = &attempt.target.provider;
     let Some(way) = provider.way(ask.wire, attempt.credential.is_token) else {
         let message = format!("provider '{}' can't serve this kind of request", provider.prefix);
@@ -50,26 +70,55 @@ pub(super) async fn run(
     match way {
         Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
             let wire = face.dialect.wire(Operation::Embed);
-            let context = Context { relay, attempt, wire, meter };
+            let context = Context { relay, attempt, wire, meter, turn };
             embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask.wire))
         }
         Way::Pass(face) => {
-            let context = Context { relay, attempt, wire: ask.wire, meter };
+            let context = Context { relay, attempt, wire: ask.wire, meter, turn };
             let body = pass::request(ask, &attempt.target);
-            let response = context.send(ask, face, body, Some(&ask.headers)).await?;
-            pass::answer(&context, ask, response).await
+            let mut fit = Fit::of(&context, ask, &body).await?;
+            loop {
+                let answered = pass(&context, ask, face, fit.fitted(&body)).await;
+                if let Some(answered) = fit.settled(answered).await {
+                    return answered;
+                }
+            }
         }
         Way::Translate(face) => {
             let wire = face.wire(ask.request()?);
-            let context = Context { relay, attempt, wire, meter };
-            let body = translate::request(&context, ask)?;
-            let answered = async {
-                let response = context.send(ask, face, body, None).await?;
-                translate::answer(&context, ask, response).await
+            let context = Context { relay, attempt, wire, meter, turn };
+            let answered = match translated(&context, ask, face).await {
+                Err(refused) if wire.dialect().refuses_thinking(&refused) && ask.gives_up_thinking() => {
+                    meter.dropped(1);
+                    translated(&context, ask, face).await
+                }
+                answered => answered,
             };
-            answered.await.map_err(|failure| in_words(failure, wire, ask.wire))
+            answered.map_err(|failure| in_words(failure, wire, ask.wire))
         }
     }
+}
+
+/// Asks in the words of the provider's wire, with the context that the prompt needs.
+async fn translated(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
+    let body = translate::request(context, ask)?;
+    let mut fit = Fit::of(context, ask, &body).await?;
+    loop {
+        let answered = translate(context, ask, face, fit.fitted(&body)).await;
+        if let Some(answered) = fit.settled(answered).await {
+            return answered;
+        }
+    }
+}
+
+async fn pass(context: &Context<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
+    let response = context.send(ask, face, body, Some(&ask.headers)).await?;
+    pass::answer(context, ask, response).await
+}
+
+async fn translate(context: &Context<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
+    let response = context.send(ask, face, body, None).await?;
+    translate::answer(context, ask, response).await
 }
 
 impl Context<'_> {
@@ -191,10 +240,14 @@ pub(super) fn failure_of(events: &[Event]) -> Option<&Failure> {
     })
 }
 
-/// A body in another dialect than the client's can't be handed on; its words are kept.
+/// A body in another dialect than the client's can't be handed on; its words are kept. Clients act on their own dialect's code
+/// for a prompt that is too long.
 fn in_words(mut failure: Failure, wire: Wire, client: Wire) -> Failure {
     if wire.dialect() != client.dialect() {
         failure.told = None;
+        if failure.class == Class::ContextTooLong {
+            (failure.code, failure.kind) = (None, None);
+        }
     }
     failure
 }

@@ -109,7 +109,7 @@ pub(super) fn of_answer(provider: &HeaderMap, own_type: Option<&HeaderValue>, wi
     let mut headers = down(provider);
     let usual = || HeaderValue::from_static(wire.content_type(stream));
     headers.insert(header::CONTENT_TYPE, own_type.cloned().unwrap_or_else(usual));
-    if stream && wire.dialect() == Dialect::OpenAi {
+    if stream && matches!(wire.dialect(), Dialect::OpenAi | Dialect::Anthropic) {
         // Proxies between us and the client must not keep a stream back.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }

@@ -7,12 +7,15 @@
 mod ask;
 pub mod attempts;
 mod body;
+mod choose;
 mod connect;
 pub mod discover;
 mod embed;
 mod exchange;
+mod fit;
 mod forward;
 mod headers;
+mod loaded;
 mod pass;
 mod source;
 mod translate;
@@ -29,7 +32,9 @@ use crate::config::{Config, Limits};
 use crate::observe::Meter;
 pub use ask::{Ask, as_typed};
 use attempts::{Attempts, Next, Try};
-pub use body::{Body, BodyError, full};
+pub use body::{Body, BodyError, full, streamed};
+pub use forward::Errand;
+use loaded::Servers;
 use std::sync::Arc;
 use upstream::Upstream;
 
@@ -39,6 +44,9 @@ pub struct Relay {
     upstream: Upstream,
     limits: Limits,
     is_strict: bool,
+    /// Requests to local servers ask for a context that their prompt fits in.
+    fits_context: bool,
+    servers: Arc<Servers>,
 }
 
 /// An answer on its way, and what the log will say of it.
@@ -57,7 +65,13 @@ pub struct Answered {
 impl Relay {
     /// With the operator's limits.
     pub fn new(upstream: Upstream, config: &Config) -> Relay {
-        Relay { upstream, limits: config.limits.clone(), is_strict: config.is_strict }
+        Relay {
+            upstream,
+            limits: config.limits.clone(),
+            is_strict: config.is_strict,
+            fits_context: config.fits_context,
+            servers: Arc::default(),
+        }
     }
 
     /// The client for other uses of the same connections.
@@ -67,6 +81,7 @@ impl Relay {
 
     /// Tries the targets and keys of a route until one answers.
     pub async fn answer(&self, mut ask: Ask, route: Route, meter: Arc<Meter>) -> Answered {
+        let route = self.preferred(route).await;
         let mut attempts = Attempts::new(route, ask.arrived + self.limits.request_total);
         let mut target = None;
         let outcome = loop {
@@ -90,6 +105,9 @@ impl Relay {
                                 "a try failed: {}",
                                 failure.message
                             );
+                            if attempt.target.provider.is_local {
+                                self.servers.failed(&attempt.target, failure.class, Instant::now());
+                            }
                             attempts.failed(attempt.key, failure, Instant::now());
                         }
                     }
@@ -107,6 +125,11 @@ impl Relay {
         }
         let left = (ask.arrived + self.limits.request_total).saturating_duration_since(Instant::now());
         let late = || Failure::new(Class::Timeout, "the time for this request is over");
-        tokio::time::timeout(left, exchange::run(self, ask, attempt, meter)).await.unwrap_or_else(|_| Err(late()))
+        tokio::select! {
+            tried = tokio::time::timeout(left, exchange::run(self, ask, attempt, meter)) => {
+                tried.unwrap_or_else(|_| Err(late()))
+            }
+            failure = self.silent(&attempt.target), if attempt.has_other_server => Err(failure),
+        }
     }
 }

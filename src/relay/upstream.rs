@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::body::{Body, full};
 use super::connect::{Connector, Proxies, deepest, tls, without_password};
 use crate::chat::{Class, Failure};
 use crate::config::Config;
@@ -26,7 +27,7 @@ const IDLE_PER_HOST_MAX: usize = 256;
 /// The client for all providers.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Body>,
     proxies: Arc<Proxies>,
     /// This gateway's own id in [`HOPS`].
     instance: Arc<str>,
@@ -76,18 +77,29 @@ impl Upstream {
         &self,
         method: Method,
         url: &str,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Incoming>, Failure> {
+        self.send_body(method, url, headers, full(body)).await
+    }
+
+    /// The same with a body that may still be coming.
+    pub async fn send_body(
+        &self,
+        method: Method,
+        url: &str,
+        mut headers: HeaderMap,
+        body: Body,
+    ) -> Result<Response<Incoming>, Failure> {
         let uri: Uri = url.parse().map_err(|_| Failure::new(Class::Internal, "the provider's address is no URL"))?;
-        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
         if let Ok(hop) = HeaderValue::from_str(&self.instance) {
             headers.append(HOPS, hop);
         }
         if let Some(authorization) = self.proxies.authorization(&uri) {
             headers.insert(header::PROXY_AUTHORIZATION, authorization);
         }
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;

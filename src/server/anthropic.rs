@@ -9,7 +9,7 @@ use crate::chat::{Estimate, Failure};
 use crate::dialect::{Dialect, Wire, anthropic};
 use crate::json::{Style, Writer};
 use crate::model::Model;
-use crate::relay::{Ask, Body};
+use crate::relay::{Ask, Body, Errand, full};
 
 /// Clients of this dialect send it with every request.
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -54,14 +54,15 @@ async fn counted(gateway: &Gateway, headers: &HeaderMap, body: Bytes) -> Result<
     let own = |target: &&Target| target.provider.faces.iter().any(|face| face.dialect == Dialect::Anthropic);
     if let Some(target) = route.targets.first().filter(own) {
         let body = Ask::new(Wire::Anthropic, body, headers.clone())?.spliced(&target.model);
-        let asked = gateway.relay.forward(
-            &target.provider,
-            Dialect::Anthropic,
-            Method::POST,
-            "/messages/count_tokens",
-            headers,
-            body,
-        );
+        let errand = Errand {
+            dialect: Dialect::Anthropic,
+            method: Method::POST,
+            path: "/messages/count_tokens",
+            client: headers,
+            body: full(body),
+            is_slow: false,
+        };
+        let asked = gateway.relay.forward(&target.provider, errand);
         // What is wrong with the request is the client's to know.
         match asked.await {
             Ok(told) if told.status().is_success() || told.status() == 400 => return Ok(told),

@@ -24,7 +24,8 @@ const DISCOVERY_WAIT: Duration = Duration::from_secs(3);
 /// Of a longer model name the log has the beginning.
 const NAME_CHARS_LOGGED: usize = 256;
 
-const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
+/// Says which provider answered.
+pub(super) const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-polyllama-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-polyllama-attempts");
 /// The same for clients of Anthropic's dialect.

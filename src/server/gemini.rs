@@ -9,7 +9,7 @@ use crate::chat::{Estimate, Failure};
 use crate::dialect::{Dialect, Wire, gemini};
 use crate::json::splice;
 use crate::model::Model;
-use crate::relay::Body;
+use crate::relay::{Body, Errand, full};
 
 /// Google's content type for JSON.
 const JSON: &str = "application/json; charset=UTF-8";
@@ -62,8 +62,15 @@ async fn counted(gateway: &Gateway, headers: &HeaderMap, model: &str, body: Byte
     if let Some(target) = route.targets.first().filter(own) {
         let edits = Wire::Gemini.edits(&body, &target.model);
         let (path, body) = (gemini::count::path(&target.model), splice::apply(&body, &[], &edits));
-        let relay = &gateway.relay;
-        let asked = relay.forward(&target.provider, Dialect::Gemini, Method::POST, &path, headers, body.clone()).await;
+        let errand = Errand {
+            dialect: Dialect::Gemini,
+            method: Method::POST,
+            path: &path,
+            client: headers,
+            body: full(body),
+            is_slow: false,
+        };
+        let asked = gateway.relay.forward(&target.provider, errand).await;
         // What is wrong with the request is the client's to know.
         match asked {
             Ok(told) if told.status().is_success() || told.status() == StatusCode::BAD_REQUEST => return Ok(told),

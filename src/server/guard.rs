@@ -77,22 +77,20 @@ impl Guard {
             return self.without_origin(method, host, local, allow);
         };
         let Some(allowed) = self.allowed_origin(origin) else {
-            let mut refused = reply::empty(StatusCode::FORBIDDEN);
-            insert(refused.headers_mut(), header::ALLOW, allow.filter(|_| *method == Method::OPTIONS));
-            return Verdict::Answer(refused);
+            return Verdict::Answer(forbidden(method, allow));
         };
         if *method == Method::OPTIONS {
             return Verdict::Answer(preflight(allowed, uri.path(), allow));
         }
         if !self.is_host_local(host, local) {
-            return Verdict::Answer(reply::empty(StatusCode::FORBIDDEN));
+            return Verdict::Answer(forbidden(method, allow));
         }
         Verdict::Pass(origin_headers(allowed))
     }
 
     fn without_origin(&self, method: &Method, host: &str, local: IpAddr, allow: Option<&str>) -> Verdict {
         if !self.is_host_local(host, local) {
-            return Verdict::Answer(reply::empty(StatusCode::FORBIDDEN));
+            return Verdict::Answer(forbidden(method, allow));
         }
         let is_name = bare_host(host).parse::<IpAddr>().is_err() && !host.is_empty();
         if *method == Method::OPTIONS && is_name && self.checks_host {
@@ -206,6 +204,14 @@ fn origin_headers(allowed: &str) -> Vec<(HeaderName, HeaderValue)> {
         headers.push((header::VARY, HeaderValue::from_static("Origin")));
     }
     headers
+}
+
+/// An empty 403. Ollama's router has noted by then which methods there are, where the one that is asked for is not among them.
+fn forbidden(method: &Method, allow: Option<&str>) -> Response {
+    let mut refused = reply::empty(StatusCode::FORBIDDEN);
+    let is_other = |methods: &&str| !methods.split(", ").any(|allowed| allowed == method.as_str());
+    insert(refused.headers_mut(), header::ALLOW, allow.filter(is_other));
+    refused
 }
 
 fn preflight(allowed: &str, path: &str, allow: Option<&str>) -> Response {

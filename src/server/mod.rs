@@ -10,6 +10,7 @@ mod completion;
 mod gemini;
 mod guard;
 mod input;
+mod manage;
 mod ollama;
 mod openai;
 mod operation;
@@ -154,6 +155,8 @@ impl Gateway {
             .header_read_timeout(request_head)
             .max_headers(HEADERS_MAX)
             .max_header_size(header_bytes_max)
+            // As Ollama writes them: small clients look for `Content-Type` by its letters.
+            .title_case_headers(true)
             .serve_connection(TokioIo::new(stream), handle);
         // A client that breaks off is no news.
         let _ = watcher.watch(connection).await;

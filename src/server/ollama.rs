@@ -6,14 +6,19 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 
 use super::{Gateway, completion, reply};
+use crate::catalogue::Route;
+use crate::chat::{Class, Failure};
 use crate::dialect::{Dialect, ollama};
 use crate::json::splice::{self, Edit};
 use crate::json::{Json, Style, Writer};
 use crate::model::Model;
-use crate::relay::{Body, as_typed};
+use crate::relay::{Body, Errand, as_typed};
 
 /// So long an Ollama server may take to say what it runs.
 const RUNNING_WAIT: Duration = Duration::from_secs(5);
+
+/// So long an Ollama server may take to describe a model; after that, what is known of it is told.
+const SHOW_WAIT: Duration = Duration::from_secs(10);
 
 /// `/api/version`
 pub(super) fn version() -> Response<Body> {
@@ -37,7 +42,7 @@ pub(super) async fn tags(gateway: &Gateway) -> Response<Body> {
 pub(super) async fn running(gateway: &Gateway, headers: &HeaderMap) -> Response<Body> {
     let local = gateway.discovery.providers().iter().filter(|provider| provider.is_local);
     let asked = local.map(|provider| async move {
-        let fetched = gateway.relay.fetch(provider, Dialect::Ollama, "/api/ps", headers);
+        let fetched = gateway.relay.fetch(provider, "/api/ps", headers);
         tokio::time::timeout(RUNNING_WAIT, fetched).await
     });
     // A server that does not answer runs nothing that could be shown.
@@ -69,11 +74,13 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
         Ok(route) => route,
         Err(failure) => return reply::failure(Dialect::Ollama, &ollama::name::unknown(&asked, failure, true)),
     };
-    if let Some(target) = route.targets.iter().find(|target| target.provider.is_local) {
-        let body = with_model(&body, &asked, &target.model);
-        let forwarded =
-            gateway.relay.forward(&target.provider, Dialect::Ollama, Method::POST, "/api/show", headers, body).await;
-        return forwarded.unwrap_or_else(|failure| reply::failure(Dialect::Ollama, &failure));
+    let told = match shown_by_server(gateway, &route, &asked, headers, &body).await {
+        Some(Ok(answer)) if !answer.status().is_server_error() => return answer,
+        told => told,
+    };
+    // A server that is away for now hides none of its models.
+    if let Some(told) = told.filter(|_| gateway.discovery.catalogue().listed(&asked).is_none()) {
+        return told.unwrap_or_else(|failure| reply::failure(Dialect::Ollama, &failure));
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     match gateway.discovery.catalogue().model(&asked) {
@@ -83,6 +90,29 @@ pub(super) async fn show(gateway: &Gateway, headers: &HeaderMap, body: Bytes) ->
         }
         Err(failure) => reply::failure(Dialect::Ollama, &failure),
     }
+}
+
+/// What the servers that have a model say of it: the first that can say anything, else the last failure. `None`: no server has it.
+async fn shown_by_server(
+    gateway: &Gateway,
+    route: &Route,
+    asked: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Option<Result<Response<Body>, Failure>> {
+    let mut told = None;
+    for target in route.targets.iter().filter(|target| target.provider.is_local) {
+        let body = with_model(body, asked, &target.model);
+        let asking = gateway.relay.forward(&target.provider, Errand::ollama(Method::POST, "/api/show", headers, body));
+        let late = || Failure::new(Class::Timeout, "its server did not describe the model in time");
+        told = Some(tokio::time::timeout(SHOW_WAIT, asking).await.unwrap_or_else(|_| Err(late())));
+        if let Some(Ok(answer)) = &told
+            && !answer.status().is_server_error()
+        {
+            break;
+        }
+    }
+    told
 }
 
 /// A body with another model's name under `model` and `name`, the rest as it came.

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::completion::Pending;
 use super::guard::Verdict;
+use super::manage::{self, Own};
 use super::reply;
 use super::{Gateway, anthropic, completion, gemini, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
 use crate::dialect::gemini::call::{self, Call};
+use crate::dialect::ollama::manage::Action;
 use crate::dialect::{Dialect, Wire};
 use crate::observe::Record;
 use crate::relay::{Ask, Body};
@@ -28,6 +30,11 @@ enum Route {
     Tags,
     Running,
     Show,
+    /// Managing models.
+    Change(Action),
+    Blob,
+    /// What an Ollama server is asked about itself.
+    Own(Own),
     Completion(Wire),
     Models,
     /// Below Google's version: the path's end says what it is.
@@ -37,8 +44,8 @@ enum Route {
     Later(Dialect),
 }
 
-/// The routes: path, methods as Ollama writes them in `Allow`, and what it is.
-const ROUTES: [(&str, &str, Route); 36] = [
+/// The routes: path (`:` stands for one more step, `*` for any number), methods as Ollama writes them in `Allow`, and what it is.
+const ROUTES: [(&str, &str, Route); 39] = [
     ("/", "HEAD, GET", Route::Root),
     ("/healthz", "HEAD, GET", Route::Health),
     ("/readyz", "HEAD, GET", Route::Ready),
@@ -52,15 +59,18 @@ const ROUTES: [(&str, &str, Route); 36] = [
     ("/api/generate", "POST", Route::Completion(Wire::OllamaGenerate)),
     ("/api/embed", "POST", Route::Completion(Wire::OllamaEmbed)),
     ("/api/embeddings", "POST", Route::Completion(Wire::OllamaEmbeddings)),
-    ("/api/pull", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/push", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/create", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/copy", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/delete", "DELETE", Route::Later(Dialect::Ollama)),
-    ("/api/blobs/*", "HEAD, POST", Route::Later(Dialect::Ollama)),
-    ("/api/me", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/signout", "POST", Route::Later(Dialect::Ollama)),
-    ("/api/experimental/*", "GET, POST", Route::Later(Dialect::Ollama)),
+    ("/api/pull", "POST", Route::Change(Action::Pull)),
+    ("/api/push", "POST", Route::Change(Action::Push)),
+    ("/api/create", "POST", Route::Change(Action::Create)),
+    ("/api/copy", "POST", Route::Change(Action::Copy)),
+    ("/api/delete", "DELETE", Route::Change(Action::Delete)),
+    ("/api/blobs/:", "HEAD, POST", Route::Blob),
+    ("/api/me", "POST", Route::Own(Own::Account)),
+    ("/api/signout", "POST", Route::Own(Own::SignOut)),
+    ("/api/user/keys/:", "DELETE", Route::Own(Own::SignOut)),
+    ("/api/experimental/web_search", "POST", Route::Own(Own::Web)),
+    ("/api/experimental/web_fetch", "POST", Route::Own(Own::Web)),
+    ("/api/experimental/model-recommendations", "GET", Route::Own(Own::Recommendations)),
     ("/v1/chat/completions", "POST", Route::Completion(Wire::OpenAiChat)),
     ("/v1/completions", "POST", Route::Completion(Wire::OpenAiCompletions)),
     ("/v1/models", "HEAD, GET", Route::Models),
@@ -85,6 +95,9 @@ pub(super) async fn handle(
     local: SocketAddr,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
+    if let Some(refused) = without_host(&head) {
+        return refused;
+    }
     let path = clean(head.uri.path());
     let found = ROUTES.iter().find(|(pattern, _, _)| fits(pattern, &path));
     let allow = found.map(|(_, methods, _)| *methods);
@@ -100,9 +113,42 @@ pub(super) async fn handle(
             visit.answer(*route, body).await
         }
     };
-    response.headers_mut().extend(cors);
+    let headers = std::mem::take(response.headers_mut());
+    *response.headers_mut() = with_cors(headers, cors);
     gateway.relay.upstream().mark_answer(&head.headers, response.headers_mut());
     response
+}
+
+/// HTTP/1.1 wants one Host, no more and no less. What is wrong with it is told as Ollama's server tells it.
+fn without_host(head: &http::request::Parts) -> Option<Response<Body>> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let told = match (hosts.next(), hosts.next()) {
+        (Some(host), None) if host.as_bytes().iter().copied().all(is_of_host) => return None,
+        (Some(_), None) => "400 Bad Request: malformed Host header",
+        (None, _) if head.version < http::Version::HTTP_11 => return None,
+        (None, _) => "400 Bad Request: missing required Host header",
+        (Some(_), Some(_)) => "400 Bad Request",
+    };
+    let mut response = text(StatusCode::BAD_REQUEST, told, "text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Some(response)
+}
+
+/// May it stand in a Host header (RFC 3986, host and port)?
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte)
+}
+
+/// With the headers for a web page, sorted among the others as Ollama has them.
+fn with_cors(headers: HeaderMap, cors: Vec<(HeaderName, HeaderValue)>) -> HeaderMap {
+    if cors.is_empty() {
+        return headers;
+    }
+    let mut cors = cors.into_iter();
+    let mut sorted: HeaderMap = cors.by_ref().take(1).collect();
+    sorted.extend(headers);
+    sorted.extend(cors);
+    sorted
 }
 
 /// One request at its route.
@@ -139,6 +185,19 @@ impl Visit<'_> {
             Route::Running => ollama::running(gateway, &self.head.headers).await,
             Route::Show => {
                 self.with_body(Dialect::Ollama, body, |body| ollama::show(gateway, &self.head.headers, body)).await
+            }
+            Route::Change(action) => {
+                let (method, headers) = (&self.head.method, &self.head.headers);
+                self.with_body(Dialect::Ollama, body, |body| manage::change(gateway, action, method, headers, body))
+                    .await
+            }
+            Route::Blob => manage::blob(gateway, &self.head.method, self.path, &self.head.headers, body).await,
+            Route::Own(own) => {
+                let (method, headers) = (&self.head.method, &self.head.headers);
+                self.with_body(Dialect::Ollama, body, |body| {
+                    manage::own(gateway, own, method, self.path, headers, body)
+                })
+                .await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
             Route::Google => self.google(body, who).await,
@@ -258,6 +317,7 @@ impl Visit<'_> {
             Route::Later(dialect) => dialect,
             Route::Root | Route::Health | Route::Ready | Route::Version | Route::Status => Dialect::Ollama,
             Route::Tags | Route::Running | Route::Show => Dialect::Ollama,
+            Route::Change(_) | Route::Blob | Route::Own(_) => Dialect::Ollama,
         }
     }
 
@@ -275,17 +335,25 @@ impl Visit<'_> {
     }
 }
 
-/// The path that is meant: without doubled and trailing slashes, with escapes read, and with the prefixes undone that people
+/// The path that is meant: without doubled and trailing slashes and dots, with escapes read, and with the prefixes undone that people
 /// paste into a base URL.
 fn clean(path: &str) -> Cow<'_, str> {
-    let is_plain = !path.contains('%') && !path.contains("//") && (path.len() == 1 || !path.ends_with('/'));
+    let is_whole = !path.contains("//") && !path.contains("/.") && (path.len() == 1 || !path.ends_with('/'));
+    let is_plain = is_whole && !path.contains('%');
     let is_googles = path.starts_with("/v1") && (path.contains(':') || !path.starts_with("/v1/"));
     let doubled = ["/v1/v1", "/v1/api", "/api/v1", "/api/api"];
     if is_plain && !is_googles && !doubled.iter().any(|doubled| path.starts_with(doubled)) {
         return Cow::Borrowed(path);
     }
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    let parts: Vec<&str> = decoded.split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = Vec::new();
+    for part in decoded.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
     let parts: &[&str] = match parts.as_slice() {
         ["v1" | "api", "v1" | "v1beta" | "v1alpha" | "api", rest @ ..] => &parts[parts.len() - rest.len() - 1..],
         ["v1beta", "v1beta", ..] => &parts[1..],
@@ -308,10 +376,11 @@ fn is_call(parts: &[&str]) -> bool {
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => path.len() > start.len() && path.starts_with(start),
-        None => pattern == path,
+    let rest_of = |start: &str| path.strip_prefix(start).filter(|rest| !rest.is_empty());
+    if let Some(start) = pattern.strip_suffix(':') {
+        return rest_of(start).is_some_and(|rest| !rest.contains('/'));
     }
+    pattern.strip_suffix('*').map_or(pattern == path, |start| rest_of(start).is_some())
 }
 
 fn is_allowed(methods: &str, method: &Method) -> bool {
@@ -320,7 +389,9 @@ fn is_allowed(methods: &str, method: &Method) -> bool {
 
 fn not_allowed(methods: &'static str) -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed", "text/plain");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    let mut sorted: HeaderMap = [(header::ALLOW, HeaderValue::from_static(methods))].into_iter().collect();
+    sorted.extend(std::mem::take(response.headers_mut()));
+    *response.headers_mut() = sorted;
     response
 }
 
@@ -343,6 +414,8 @@ mod tests {
             ("/", "/"),
             ("/api/tags/", "/api/tags"),
             ("//api//chat", "/api/chat"),
+            ("/api/../api/./version", "/api/version"),
+            ("/../..", "/"),
             ("/v1/v1/models", "/v1/models"),
             ("/v1/api/tags", "/api/tags"),
             ("/api/v1/models", "/v1/models"),
@@ -363,7 +436,7 @@ mod tests {
     #[test]
     fn every_route_is_found_by_its_own_path() {
         for (pattern, _, route) in ROUTES {
-            let path = pattern.replace('*', "x/y");
+            let path = pattern.replace('*', "x/y").replace(':', "x");
             let found = ROUTES.iter().find(|(pattern, _, _)| fits(pattern, &path)).map(|(_, _, route)| *route);
             assert_eq!(found, Some(route), "{pattern}");
         }

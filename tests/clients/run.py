@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The official clients against the running binary: `ollama` and `openai`, for Python and for Node, and `google-genai` for Python,
-at pinned versions.
+"""The official clients against the running binary: `ollama`, `openai` and `anthropic`, for Python and for Node, and `google-genai`
+for Python, at pinned versions.
 
     tests/clients/run.py PATH_OF_POLYLLAMA
 
@@ -52,6 +52,8 @@ def start_gateway(binary: str, upstream: str, folder: str) -> tuple:
         "GOOGLE_API_KEY": "g-key",
         "GEMINI_BASE_URL": upstream + "/v1beta",
         "OLLAMA_BASE_URL": upstream,
+        "ANTHROPIC_API_KEY": "sk-ant",
+        "ANTHROPIC_BASE_URL": upstream + "/anthropic",
     }
     process = subprocess.Popen([binary], env=environment, cwd=folder)
     base = f"http://127.0.0.1:{port}"

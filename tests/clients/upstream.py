@@ -1,4 +1,5 @@
-"""One server that plays three providers for the client tests: OpenAI under /v1, Google under /v1beta, Ollama under /api.
+"""One server that plays providers for the client tests: OpenAI under /v1, Google under /v1beta, Ollama under /api, Anthropic
+under /anthropic/v1.
 
 What it says follows from the question: with tools and a question it calls two of them, after their results it says what
 they gave, an image it measures, JSON it gives when a schema is asked for; a model called `broken` fails. Else it says hello.
@@ -13,6 +14,7 @@ SCHEMA_ANSWER = '{"city": "Paris", "degrees": 20}'
 CALLS = [("get_weather", {"city": "Paris"}), ("get_time", {"zone": "UTC"})]
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 MODELS = {"/v1/models": "gpt-4o", "/v1beta/models": "gemini-2.5-flash", "/api/tags": "llama3.2:latest"}
+CLAUDE = "claude-sonnet-4-5"
 
 
 def vector(text):
@@ -189,6 +191,54 @@ class Ollama:
         return {"error": message}
 
 
+class Anthropic:
+    @staticmethod
+    def react(body):
+        parts = [p for m in body["messages"] if isinstance(m["content"], list) for p in m["content"]]
+        images = [p["source"]["data"] for p in parts if p["type"] == "image"]
+        results = [p["content"] for p in parts if p["type"] == "tool_result"]
+        said = [r if isinstance(r, str) else "".join(p["text"] for p in r) for r in results]
+        wants_schema = "format" in body.get("output_config", {})
+        return reaction(images, said, body.get("tools"), wants_schema)
+
+    @classmethod
+    def message(cls, body):
+        text, calls = cls.react(body)
+        content = [{"type": "text", "text": text}] if text else []
+        content += [{"type": "tool_use", "id": f"toolu_{i}", "name": n, "input": a} for i, (n, a) in enumerate(calls)]
+        usage = {"input_tokens": 11, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 7}
+        head = {"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": content}
+        return {**head, "stop_reason": "tool_use" if calls else "end_turn", "stop_sequence": None, "usage": usage}
+
+    @classmethod
+    def answer(cls, body, path):
+        return {"input_tokens": 42} if path.endswith("count_tokens") else cls.message(body)
+
+    @classmethod
+    def stream(cls, body, path):
+        message = cls.message(body)
+        yield {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
+        for index, block in enumerate(message["content"]):
+            is_text = block["type"] == "text"
+            empty = {**block, "text": ""} if is_text else {**block, "input": {}}
+            yield {"type": "content_block_start", "index": index, "content_block": empty}
+            for piece in pieces(block["text"] if is_text else json.dumps(block["input"])):
+                delta = {"type": "text_delta", "text": piece} if is_text else {"type": "input_json_delta", "partial_json": piece}
+                yield {"type": "content_block_delta", "index": index, "delta": delta}
+            yield {"type": "content_block_stop", "index": index}
+        delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+        yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}}
+        yield {"type": "message_stop"}
+
+    @staticmethod
+    def frame(records):
+        return "".join(f"event: {r['type']}\ndata: {json.dumps(r)}\n\n" for r in records), "text/event-stream"
+
+    @staticmethod
+    def error(message, status):
+        return {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -213,6 +263,9 @@ class Handler(BaseHTTPRequestHandler):
             details = {"parent_model": "", "format": "gguf", "family": "llama", "families": ["llama"], "parameter_size": "3B", "quantization_level": "Q4_K_M"}
             row = {"name": name, "model": name, "modified_at": "2026-01-01T00:00:00Z", "size": 5, "digest": "b" * 64, "details": details}
             return self.say(200, json.dumps({"models": [row]}))
+        if path == "/anthropic/v1/models":
+            row = {"type": "model", "id": CLAUDE, "display_name": CLAUDE, "created_at": "2025-09-29T00:00:00Z"}
+            return self.say(200, json.dumps({"data": [row], "has_more": False, "first_id": CLAUDE, "last_id": CLAUDE}))
         if path.endswith("/models"):
             row = {"id": MODELS["/v1/models"], "object": "model", "created": 1, "owned_by": "openai"}
             return self.say(200, json.dumps({"object": "list", "data": [row]}))
@@ -226,6 +279,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.say(200, json.dumps(shown))
         is_openai = path.startswith("/v1/") or "/openai/" in path
         dialect = OpenAi if is_openai else Gemini if path.startswith("/v1beta") else Ollama
+        if path.startswith("/anthropic/"):
+            dialect = Anthropic
         if "broken" in body.get("model", path) or "broken" in path:
             return self.say(400, json.dumps(dialect.error("the model is broken", 400)))
         default = dialect is Ollama and not path.startswith("/api/embed")

@@ -9,6 +9,7 @@
 
 mod gateway;
 mod http;
+mod ollama;
 pub mod reading;
 pub mod recorded;
 mod told;
@@ -16,6 +17,7 @@ mod upstream;
 
 pub use gateway::{Gateway, Setup, gateway};
 pub use http::{Answer, Asked, Headers, read_answer, read_answer_head, send};
+pub use ollama::{Ollama, words};
 pub use told::{Client, Told, call, message_of};
 pub use upstream::{Gate, Seen, Step, Upstream, close, hang, held, reply, status, stream, text, upstream};
 

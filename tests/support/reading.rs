@@ -23,6 +23,7 @@ pub fn read(dialect: &str, status: u16, body: &str) -> Said {
     match dialect {
         "gemini" => gemini(&bodies),
         "ollama" => ollama(&bodies),
+        "anthropic" => anthropic(&bodies),
         _ => openai(&bodies),
     }
 }
@@ -306,4 +307,53 @@ fn ollama(lines: &[Value]) -> Said {
         }
     }
     if told.finish.is_empty() { Said::Failure(String::new(), told) } else { Said::Answer(told) }
+}
+
+// ---- Anthropic's dialect
+
+fn anthropic(bodies: &[Value]) -> Said {
+    let mut told = Told::default();
+    let mut counts = Map::new();
+    let mut calls: Vec<(Value, String, String, Value)> = Vec::new();
+    let mut is_finished = false;
+    for body in bodies {
+        if let Some(words) = words(body) {
+            return Said::Failure(words, told);
+        }
+        let message = if body["message"].is_object() { &body["message"] } else { body };
+        for (name, count) in message["usage"].as_object().into_iter().flatten().filter(|(_, count)| count.is_u64()) {
+            counts.insert(name.clone(), count.clone());
+        }
+        let blocks = message["content"].as_array().into_iter().flatten();
+        for block in blocks.chain(Some(&body["content_block"])) {
+            told.text += block["text"].as_str().unwrap_or_default();
+            told.thinking += block["thinking"].as_str().unwrap_or_default();
+            if block["type"] == "tool_use" {
+                let name = block["name"].as_str().unwrap_or_default().to_owned();
+                calls.push((body["index"].clone(), name, String::new(), block["input"].clone()));
+            }
+        }
+        let delta = &body["delta"];
+        told.text += delta["text"].as_str().unwrap_or_default();
+        told.thinking += delta["thinking"].as_str().unwrap_or_default();
+        if let Some(call) = calls.iter_mut().find(|call| call.0 == body["index"]) {
+            call.2 += delta["partial_json"].as_str().unwrap_or_default();
+        }
+        if let Some(reason) = message["stop_reason"].as_str().or(delta["stop_reason"].as_str()) {
+            is_finished = true;
+            told.finish = match reason {
+                "max_tokens" | "model_context_window_exceeded" => "length",
+                "tool_use" => "tools",
+                "refusal" => "filter",
+                _ => "stop",
+            }
+            .to_owned();
+        }
+    }
+    let count = |name: &str| counts.get(name).and_then(Value::as_u64);
+    let cached = ["cache_read_input_tokens", "cache_creation_input_tokens"].map(|name| count(name).unwrap_or(0));
+    told.usage = count("input_tokens").map(|input| input + cached[0] + cached[1]).zip(count("output_tokens"));
+    let arguments = |text: &str, input: Value| serde_json::from_str(text).unwrap_or(input);
+    told.calls = calls.into_iter().map(|(_, name, text, input)| (name, arguments(&text, input))).collect();
+    if is_finished { Said::Answer(told) } else { Said::Failure(String::new(), told) }
 }

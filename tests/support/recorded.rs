@@ -41,6 +41,7 @@ pub fn players(provider: &str, dialect: &str) -> &'static [&'static str] {
     match (provider, dialect) {
         ("gemini" | "vertex", "gemini") => &["google"],
         ("gemini", _) => &["google-face"],
+        ("anthropic", _) | (_, "anthropic") => &["anthropic"],
         ("ollama", "ollama") => &["ollama"],
         ("ollama", _) => &["ollama-face"],
         ("mistral", _) => &["mistral", "codestral"],

@@ -41,13 +41,8 @@ pub fn call(name: &str, arguments: Value) -> (String, Value) {
 
 impl Client {
     /// All of them.
-    pub const ALL: [Client; 5] = [
-        Client::OllamaChat,
-        Client::OllamaGenerate,
-        Client::OpenAiChat,
-        Client::OpenAiCompletions,
-        Client::Messages,
-    ];
+    pub const ALL: [Client; 5] =
+        [Client::OllamaChat, Client::OllamaGenerate, Client::OpenAiChat, Client::OpenAiCompletions, Client::Messages];
 
     /// Is it a conversation, rather than a prompt to complete?
     pub fn is_chat(self) -> bool {
@@ -111,7 +106,10 @@ impl Client {
     /// Does the stream end as this client's dialect ends one?
     pub fn is_ended(self, answer: &Answer) -> bool {
         match self {
-            Client::OllamaChat | Client::OllamaGenerate => answer.lines().last().is_some_and(|line| line["done"] == true),
+            Client::OllamaChat | Client::OllamaGenerate => {
+                let last = answer.text().lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
+                last.is_some_and(|line| line["done"] == true)
+            }
             Client::OpenAiChat | Client::OpenAiCompletions => answer.is_done(),
             Client::Messages => answer.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
         }
@@ -218,6 +216,8 @@ pub fn message_of(events: &[Value]) -> Value {
                 }
             }
             "message_stop" => is_ended = true,
+            // All that there is of an answer that broke off.
+            "error" => return message,
             other => panic!("an unknown event: {other}"),
         }
     }

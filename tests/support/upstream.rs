@@ -59,7 +59,7 @@ pub enum Step {
         status: u16,
         /// Beside content type and length.
         headers: Vec<(String, String)>,
-        /// Of the body.
+        /// Of the body; empty for none.
         content_type: String,
         /// As it goes out.
         body: Vec<u8>,
@@ -181,6 +181,8 @@ struct State {
     left: usize,
     steps: VecDeque<Step>,
     script: Option<Arc<Script>>,
+    /// Answers looks at lists too.
+    part: Option<Arc<Script>>,
     models: Vec<String>,
     list: Option<Step>,
     tags: Option<Step>,
@@ -258,6 +260,12 @@ impl Upstream {
         self
     }
 
+    /// Every request, looks at lists and details too, gets what this says.
+    pub fn plays(self, part: impl Fn(&Seen) -> Step + Send + Sync + 'static) -> Upstream {
+        self.state.lock().unwrap().part = Some(Arc::new(Box::new(part)));
+        self
+    }
+
     /// `http://127.0.0.1:PORT`
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -304,7 +312,8 @@ impl Upstream {
 
 /// A look at a model list or at the server, not a question to a model.
 fn is_look(seen: &Seen) -> bool {
-    seen.method == "GET" || seen.method == "HEAD" || seen.path == "/api/show"
+    let is_managing = seen.path.starts_with("/api/blobs/") || seen.path.starts_with("/api/experimental/");
+    (seen.method == "GET" || seen.method == "HEAD" || seen.path == "/api/show") && !is_managing
 }
 
 fn serve(socket: TcpStream, state: &Mutex<State>) {
@@ -317,7 +326,12 @@ fn serve(socket: TcpStream, state: &Mutex<State>) {
         let mut words = start.split(' ').map(str::to_owned);
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let seen = Seen { method, path, headers, body, before_on_connection };
-        let step = next_step(&seen, state);
+        let mut step = next_step(&seen, state);
+        if let Step::Whole { body, .. } = &mut step
+            && seen.method == "HEAD"
+        {
+            body.clear();
+        }
         if !perform(&mut writer, &step, state).unwrap_or(false) {
             let _ = writer.shutdown(Shutdown::Both);
             return;
@@ -328,6 +342,10 @@ fn serve(socket: TcpStream, state: &Mutex<State>) {
 fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
     let mut state = state.lock().unwrap();
     state.seen.push(seen.clone());
+    if let Some(part) = state.part.clone() {
+        drop(state);
+        return part(seen);
+    }
     if is_look(seen) {
         if let Some(running) = state.running.clone().filter(|_| seen.path == "/api/ps") {
             return running;
@@ -352,7 +370,10 @@ fn next_step(seen: &Seen, state: &Mutex<State>) -> Step {
 fn perform(out: &mut TcpStream, step: &Step, state: &Mutex<State>) -> io::Result<bool> {
     match step {
         Step::Whole { status, headers, content_type, body } => {
-            let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-type: {content_type}\r\n");
+            let mut head = format!("HTTP/1.1 {status} Scripted\r\n");
+            if !content_type.is_empty() {
+                head += &format!("content-type: {content_type}\r\n");
+            }
             for (name, value) in headers {
                 head += &format!("{name}: {value}\r\n");
             }

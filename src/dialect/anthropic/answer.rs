@@ -85,10 +85,13 @@ pub(super) fn counted(usage: Usage, bytes: usize) -> Usage {
     Usage { completion: usage.completion.or(Some(bytes.div_ceil(TOKEN_BYTES) as u64)), ..usage }
 }
 
-/// What is read from a cache or written to it stands beside the rest of the prompt here.
+/// What is read from a cache or written to it stands beside the rest of the prompt here, so that the three make the whole. Some
+/// servers tell more of a cache than there is of a prompt (Azure's Grok, 2026-08).
 pub(super) fn write_usage(w: &mut Writer, usage: &Usage) {
-    let (read, written) = (usage.cached.unwrap_or(0), usage.cache_written.unwrap_or(0));
-    let input = usage.prompt.unwrap_or(0).saturating_sub(read).saturating_sub(written);
+    let prompt = usage.prompt.unwrap_or(0);
+    let read = usage.cached.unwrap_or(0).min(prompt);
+    let written = usage.cache_written.unwrap_or(0).min(prompt - read);
+    let input = prompt - read - written;
     w.object(|w| {
         w.key("input_tokens").int(input);
         w.key("cache_creation_input_tokens").int(written);

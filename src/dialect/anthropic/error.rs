@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::ids;
-use crate::chat::{Class, Failure};
+use crate::chat::{Class, Failure, Fault};
 use crate::dialect::{ProviderError, error_body};
 use crate::json::{Json, Style, Value, Writer};
 
@@ -65,6 +65,13 @@ pub fn identified(mut failure: Failure) -> Failure {
     failure
 }
 
+/// The status for a client. 401 and 403 are for a key of its own: clients ask their user to log in (Claude Code, 2026-08), who can do
+/// nothing about a key or a place of the gateway's.
+pub fn status(failure: &Failure) -> u16 {
+    let is_not_theirs = failure.fault != Fault::Client && matches!(failure.status, 401 | 403);
+    if is_not_theirs { 502 } else { failure.status }
+}
+
 fn told_id(failure: &Failure) -> Option<&str> {
     failure.notes.iter().find(|(name, _)| name == REQUEST_ID).map(|(_, id)| id.as_str())
 }
@@ -76,8 +83,14 @@ pub fn write(failure: &Failure) -> Vec<u8> {
     writer.object(|w| {
         w.key("type").str("error");
         w.key("error").object(|w| {
-            w.key("type").str(kind(failure.class, failure.status));
+            w.key("type").str(kind(failure.class, status(failure)));
             w.key("message").str(&message(failure));
+            if let Some(code) = failure.code.as_deref().filter(|code| code.starts_with("thread_")) {
+                w.key("details").object(|w| {
+                    w.key("error_code").str(code);
+                    w.key("unsupported").array(|_| {});
+                });
+            }
         });
         if let Some(id) = told_id(failure) {
             w.key("request_id").str(id);
@@ -131,6 +144,8 @@ mod tests {
         assert_eq!(written(Failure::new(Class::BadAnswer, "odd")), body("api_error", "odd"));
         assert_eq!(written(Failure::new(Class::Timeout, "late")), body("timeout_error", "late"));
         assert_eq!(written(Failure::new(Class::NoMoney, "pay")), body("billing_error", "pay"));
+        assert_eq!(written(Failure::new(Class::KeyDead, "bad key")), body("api_error", "bad key"));
+        assert_eq!(written(Failure::new(Class::Unauthorized, "no")), body("authentication_error", "no"));
         assert_eq!(
             written(Failure::new(Class::ContextTooLong, "9 > 8")),
             body("invalid_request_error", "prompt is too long: 9 > 8")

@@ -28,6 +28,11 @@ pub fn write(failure: &Failure) -> Vec<u8> {
     writer.into_bytes()
 }
 
+/// Is the request refused because the model can't think? Ollama's words (0.33).
+pub fn refuses_thinking(failure: &Failure) -> bool {
+    failure.status == 400 && failure.message.contains("does not support thinking")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

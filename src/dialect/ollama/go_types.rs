@@ -301,7 +301,7 @@ static IMAGE: Type = Type::Bytes("api.ImageData");
 static STRINGS: Type = Type::Slice("[]string", &Type::Str);
 
 /// Decodes itself through an alias, which is the name that shows when a message is no object.
-static MESSAGE: Type = Type::Own(&Type::Struct(&Struct {
+pub(super) static MESSAGE: Type = Type::Own(&Type::Struct(&Struct {
     name: "Alias",
     full_name: "api.Alias",
     fields: &[

@@ -4,16 +4,19 @@
 //! member, an error's exact words), so requests are judged as Go's decoder and Ollama's handlers judge them.
 
 pub mod answer;
+pub mod context;
 pub mod embed;
 pub mod error;
 mod go_json;
 mod go_types;
 mod line;
+pub mod manage;
 pub mod models;
 pub mod name;
 pub mod request;
 pub mod stream;
 mod upstream;
+pub mod window;
 
 #[cfg(test)]
 mod golden;

@@ -3,6 +3,7 @@
 //! Most names that clients of this gateway use follow them; `prefix:vendor/model` does not. So they only decide what is said of
 //! a name that means nothing here.
 
+use super::go_json::quoted;
 use crate::chat::{Class, Failure};
 
 /// The longest part of a name, in bytes; a host may have more.
@@ -14,6 +15,9 @@ pub fn unknown(asked: &str, failure: Failure, is_shown_in_full: bool) -> Failure
     if failure.class != Class::UnknownModel {
         return failure;
     }
+    if let Some(conflict) = conflict(asked) {
+        return conflict;
+    }
     let Some(full) = full_name(asked.trim()) else {
         return Failure::bad_request("invalid model name").with_param("model");
     };
@@ -22,6 +26,37 @@ pub fn unknown(asked: &str, failure: Failure, is_shown_in_full: bool) -> Failure
         return Failure { message: format!("model '{full}' not found"), ..failure };
     }
     failure
+}
+
+/// `x:cloud:local` wants both: a model of ollama.com and one of the server's own.
+pub(super) fn conflict(asked: &str) -> Option<Failure> {
+    let asked = asked.trim();
+    let rest = without_source(asked)?;
+    without_source(rest)?;
+    let message = format!("use either :local or :cloud, not both: {}", quoted(asked));
+    Some(Failure::bad_request(message).with_param("model"))
+}
+
+/// A name without the suffix that says where its model is (`:local`, `:cloud`, a tag ending in `-cloud`), if it has one.
+fn without_source(name: &str) -> Option<&str> {
+    let (rest, tag) = name.rsplit_once(':')?;
+    let tag = tag.trim().to_ascii_lowercase();
+    match tag.as_str() {
+        "local" | "cloud" => Some(rest),
+        tag if tag.ends_with("-cloud") && !tag.contains('/') => name.trim_end().get(..name.trim_end().len() - 6),
+        _ => None,
+    }
+}
+
+/// Does Ollama have a model of this name run at ollama.com (`:cloud`, a tag ending in `-cloud`)?
+pub fn is_elsewhere(name: &str) -> bool {
+    let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag.trim());
+    tag.eq_ignore_ascii_case("cloud") || tag.to_ascii_lowercase().ends_with("-cloud")
+}
+
+/// Would Ollama take it for a name?
+pub(super) fn is_valid(name: &str) -> bool {
+    full_name(name.trim()).is_some()
 }
 
 /// The same where embeddings were asked for, which Ollama says in other words.

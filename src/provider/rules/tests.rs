@@ -135,6 +135,8 @@ fn what_is_too_long_is_the_clients_affair() {
         ("cohere", 400, "too many tokens: size limit exceeded", ""),
         ("qwen", 400, "Range of input length should be [1, 30720]", ""),
         ("zai", 400, "Prompt exceeds max length", "1261"),
+        ("ollama", 400, "the input length exceeds the context length", ""),
+        ("ollama", 400, "the prompt is longer than the context length currently available to the model", ""),
         ("llamacpp", 400, "the request exceeds the available context size", "exceed_context_size_error"),
         ("together", 403, "input and max_tokens are too much", ""),
         ("none", 413, "", ""),

@@ -110,8 +110,8 @@ impl Content {
                 &["content"]
             }
             "image" | "document" | "search_result" => self.attachment(param, &kind, block)?,
-            // What Anthropic's own tools were asked and gave: for Anthropic alone.
-            kind if kind == "server_tool_use" || kind == "mcp_tool_use" || kind.ends_with("_tool_result") => {
+            // What Anthropic's own tools were asked and gave, and which tools it shall load late: for Anthropic alone.
+            kind if is_anthropics_own(kind) => {
                 self.note(extra(kind, block));
                 return Ok(());
             }
@@ -206,6 +206,11 @@ impl Content {
     fn note(&mut self, extra: Extra) {
         note(&mut self.extras, extra);
     }
+}
+
+fn is_anthropics_own(kind: &str) -> bool {
+    matches!(kind, "server_tool_use" | "mcp_tool_use" | "tool_addition" | "tool_removal")
+        || kind.ends_with("_tool_result")
 }
 
 /// Members with something in them, as one text, a line each.

@@ -91,6 +91,7 @@ fn read_members(body: &Bytes) -> Result<(Request, bool), Failure> {
             "messages" => conversation.messages = messages(value)?,
             "system" => conversation.system = system(value)?,
             "thinking" => depth.thinking = Some(thinking(value, &mut request)?),
+            "thread" => return Err(unheld(value)),
             "output_config" => output_config(value, &mut depth, &mut request)?,
             // Its earlier name.
             "output_format" => request.format = format(&key, value)?,
@@ -104,6 +105,14 @@ fn read_members(body: &Bytes) -> Result<(Request, bool), Failure> {
     let has_messages = !conversation.messages.is_empty();
     request.messages = conversation.system.into_iter().chain(conversation.messages).collect();
     Ok((request, has_messages))
+}
+
+/// A conversation that the server shall hold, so that later requests bring only what is new. Nobody holds it here; clients that hear
+/// of it by these codes send all of it instead (Anthropic's Python SDK 2.12).
+fn unheld(thread: Value<'_>) -> Failure {
+    let is_held = thread.get("type").and_then(Value::string).as_deref() == Some("continue");
+    let code = if is_held { "thread_not_found" } else { "thread_unsupported_request" };
+    wrong("thread", "thread: this model's provider holds no conversations, send all messages").with_code(code)
 }
 
 /// The instructions go first, wherever they stand in the body.

@@ -269,6 +269,20 @@ fn a_form_of_the_answer_is_read() {
 }
 
 #[test]
+fn conversations_are_held_nowhere() {
+    for (thread, code) in [
+        (r#"{"type":"create"}"#, "thread_unsupported_request"),
+        (r#"{"type":"continue","previous_message_id":"msg_1"}"#, "thread_not_found"),
+    ] {
+        let failure = with(&format!(r#""thread":{thread}"#)).unwrap_err();
+        assert_eq!((failure.status, failure.code.as_deref()), (400, Some(code)));
+        let body = crate::dialect::Dialect::Anthropic.write_error(&failure);
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["details"]["error_code"], code);
+    }
+}
+
+#[test]
 fn roles_are_told_apart() {
     let request = messages(r#"{"role":"user","content":[]},{"role":"assistant","content":"{"}"#).unwrap();
     assert_eq!(lines(&request), ["User", "Assistant", "  text {"]);
