@@ -25,6 +25,8 @@ pub struct Request {
     pub format: Option<Format>,
     /// How much thinking, when the client says.
     pub reasoning: Option<Reasoning>,
+    /// The client doesn't want to see what the model thinks (Gemini's, unless they ask for it).
+    pub hides_thoughts: bool,
     /// Streamed or whole.
     pub stream: bool,
     /// Did the client ask for token counts at the end of a stream (OpenAI's `include_usage`)?

@@ -3,7 +3,7 @@
 //! SSE by the rules of the HTML standard (section 9.2, "Server-sent events"): lines end in LF, CRLF or CR, an event ends at
 //! an empty line, several `data` lines join with LF, a byte order mark may lead, comments are life signs. One departure, for
 //! the sake of providers that forget the last empty line: what stands at the end of the stream is a record too. NDJSON: a
-//! line is a record, blank ones are none.
+//! line is a record, blank ones are none. An array: each of its objects is a record when its last brace is there.
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,6 +14,8 @@ pub enum Framing {
     Sse,
     /// A JSON value a line.
     Ndjson,
+    /// The objects of one JSON array.
+    Array,
 }
 
 /// One record of a stream.
@@ -43,6 +45,15 @@ pub struct Framer {
     searched: usize,
     started: bool,
     event: Event,
+    object: Object,
+}
+
+/// The object of an array that is being read.
+#[derive(Debug, Default)]
+struct Object {
+    depth: usize,
+    is_string: bool,
+    is_escaped: bool,
 }
 
 /// The SSE event that is being read.
@@ -57,13 +68,18 @@ impl Framer {
     /// `record_bytes_max` bounds what is kept of one record.
     pub fn new(framing: Framing, record_bytes_max: usize) -> Framer {
         let buffer = BytesMut::new();
-        Framer { framing, record_bytes_max, buffer, searched: 0, started: false, event: Event::default() }
+        let (event, object) = (Event::default(), Object::default());
+        Framer { framing, record_bytes_max, buffer, searched: 0, started: false, event, object }
     }
 
     /// Takes bytes in; the records that are complete now go to `records`.
     pub fn push(&mut self, bytes: &[u8], records: &mut Vec<Record>) -> Result<(), TooLong> {
         self.buffer.extend_from_slice(bytes);
         self.skip_byte_order_mark();
+        if self.framing == Framing::Array {
+            self.objects(records);
+            return self.check(self.buffer.len());
+        }
         while let Some(line) = self.next_line(false) {
             self.line(line, records);
             self.check(0)?;
@@ -74,6 +90,10 @@ impl Framer {
     /// The stream is over: what is left is a record too.
     pub fn end(&mut self, records: &mut Vec<Record>) {
         self.skip_byte_order_mark();
+        if self.framing == Framing::Array {
+            // What is left is an object that was cut.
+            return records.extend(self.cut_object());
+        }
         while let Some(line) = self.next_line(true) {
             self.line(line, records);
         }
@@ -105,7 +125,7 @@ impl Framer {
         let unseen = self.buffer.get(self.searched..)?;
         let found = match self.framing {
             Framing::Sse => memchr::memchr2(b'\n', b'\r', unseen),
-            Framing::Ndjson => memchr::memchr(b'\n', unseen),
+            Framing::Ndjson | Framing::Array => memchr::memchr(b'\n', unseen),
         };
         let Some(at) = found.map(|at| at + self.searched) else {
             self.searched = self.buffer.len();
@@ -125,7 +145,7 @@ impl Framer {
 
     fn line(&mut self, line: Bytes, records: &mut Vec<Record>) {
         match self.framing {
-            Framing::Ndjson => {
+            Framing::Ndjson | Framing::Array => {
                 let trimmed = line.trim_ascii();
                 if !trimmed.is_empty() {
                     records.push(Record { name: None, data: line.slice_ref(trimmed) });
@@ -134,6 +154,29 @@ impl Framer {
             Framing::Sse if line.is_empty() => self.dispatch(records),
             Framing::Sse => self.field(&line, records),
         }
+    }
+
+    /// The objects that are whole now. What stands between them is passed over.
+    fn objects(&mut self, records: &mut Vec<Record>) {
+        while let Some(byte) = self.buffer.get(self.searched) {
+            self.searched += 1;
+            match self.object.take(*byte) {
+                Place::Between => {
+                    let _ = self.buffer.split_to(self.searched);
+                    self.searched = 0;
+                }
+                Place::Inside => {}
+                Place::AtEnd => {
+                    records.push(Record { name: None, data: self.buffer.split_to(self.searched).freeze() });
+                    self.searched = 0;
+                }
+            }
+        }
+    }
+
+    fn cut_object(&mut self) -> Option<Record> {
+        let data = self.buffer.split().freeze();
+        (!data.is_empty()).then_some(Record { name: None, data })
     }
 
     fn field(&mut self, line: &Bytes, records: &mut Vec<Record>) {
@@ -160,6 +203,34 @@ impl Framer {
             _ => Bytes::from(data.join(&b'\n')),
         };
         records.push(Record { name, data });
+    }
+}
+
+/// Where a byte of an array stands.
+enum Place {
+    Between,
+    Inside,
+    AtEnd,
+}
+
+impl Object {
+    /// Braces in strings are none.
+    fn take(&mut self, byte: u8) -> Place {
+        let is_escaped = std::mem::take(&mut self.is_escaped);
+        match byte {
+            _ if is_escaped => {}
+            b'\\' if self.is_string => self.is_escaped = true,
+            b'"' if self.depth > 0 => self.is_string = !self.is_string,
+            _ if self.is_string => {}
+            b'{' => self.depth += 1,
+            b'}' if self.depth == 1 => {
+                self.depth = 0;
+                return Place::AtEnd;
+            }
+            b'}' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        if self.depth == 0 { Place::Between } else { Place::Inside }
     }
 }
 
@@ -218,7 +289,21 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_an_array_are_records() {
+        let text = "\u{feff}[{\n  \"a\": \"}]{\\\"\"\n}\n,\r\n{\"b\":[{\"é\":1}]},{\"c\":3}\n]\n";
+        let want = vec![data("{\n  \"a\": \"}]{\\\"\"\n}"), data("{\"b\":[{\"é\":1}]}"), data("{\"c\":3}")];
+        for at in 0..=text.len() {
+            let (head, tail) = text.as_bytes().split_at(at);
+            assert_eq!(cut(Framing::Array, &[head, tail]), want, "split at {at}");
+        }
+        assert_eq!(cut(Framing::Array, &[b"[{\"a\":1},{\"b"]), [data("{\"a\":1}"), data("{\"b")]);
+    }
+
+    #[test]
     fn a_record_has_a_limit() {
+        let mut framer = Framer::new(Framing::Array, 100);
+        let pushed = (0..200).try_for_each(|_| framer.push(b"{\"x\":", &mut Vec::new()));
+        assert_eq!(pushed, Err(TooLong { limit: 100 }));
         for framing in [Framing::Sse, Framing::Ndjson] {
             let mut framer = Framer::new(framing, 100);
             let mut records = Vec::new();
@@ -229,8 +314,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_split_of_any_bytes(bytes: Vec<u8>, cuts in proptest::collection::vec(0usize..64, 0..6), sse: bool) {
-            let framing = if sse { Framing::Sse } else { Framing::Ndjson };
+        fn any_split_of_any_bytes(bytes: Vec<u8>, cuts in proptest::collection::vec(0usize..64, 0..6), form in 0usize..3) {
+            let framing = [Framing::Sse, Framing::Ndjson, Framing::Array][form];
             let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(bytes.len())).collect();
             cuts.sort_unstable();
             let mut pieces = Vec::new();

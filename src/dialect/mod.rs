@@ -18,13 +18,12 @@ pub mod ollama;
 pub mod openai;
 pub mod quirks;
 
-use std::ops::Range;
-
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::chat::{Answer, Class, EmbedRequest, Embedded, Encoding, Event, Failure, Input, Request, Told};
 use crate::json::Json;
+use crate::json::splice::Edit;
 pub use framing::{Framer, Framing, Record};
 pub use openai::Accent;
 pub use quirks::Quirks;
@@ -64,8 +63,12 @@ pub enum Wire {
     OllamaEmbeddings,
     /// `/v1/embeddings`
     OpenAiEmbeddings,
+    /// `:streamGenerateContent` without `alt=sse`: one JSON array
+    GeminiArray,
     /// `:batchEmbedContents`
     GeminiEmbed,
+    /// `:embedContent`
+    GeminiEmbedOne,
 }
 
 /// What is asked for, whatever the wire.
@@ -108,6 +111,10 @@ pub struct Reply {
     pub encoding: Encoding,
     /// OpenAI's language: how it is spoken.
     pub accent: Accent,
+    /// The client didn't ask to see what the model thinks.
+    pub hides_thoughts: bool,
+    /// Records of this stream have left before, as the provider wrote them, and what stands between records with them.
+    pub is_begun: bool,
 }
 
 /// Reads a stream's records into events.
@@ -249,7 +256,7 @@ impl Wire {
         match self {
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OllamaEmbed | Wire::OllamaEmbeddings => Dialect::Ollama,
             Wire::OpenAiChat | Wire::OpenAiCompletions | Wire::OpenAiEmbeddings => Dialect::OpenAi,
-            Wire::Gemini | Wire::GeminiEmbed => Dialect::Gemini,
+            Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => Dialect::Gemini,
             Wire::Anthropic => Dialect::Anthropic,
         }
     }
@@ -257,9 +264,10 @@ impl Wire {
     /// What it serves.
     pub fn operation(self) -> Operation {
         match self {
-            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini | Wire::Anthropic => Operation::Chat,
+            Wire::OllamaChat | Wire::OpenAiChat | Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Operation::Chat,
             Wire::OllamaGenerate | Wire::OpenAiCompletions => Operation::Complete,
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Operation::Embed,
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Operation::Embed,
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Operation::Embed,
         }
     }
 
@@ -273,6 +281,7 @@ impl Wire {
     pub fn framing(self) -> Framing {
         match self.dialect() {
             Dialect::Ollama => Framing::Ndjson,
+            Dialect::Gemini if self == Wire::GeminiArray => Framing::Array,
             Dialect::OpenAi | Dialect::Gemini | Dialect::Anthropic => Framing::Sse,
         }
     }
@@ -289,7 +298,26 @@ impl Wire {
             Wire::OllamaEmbed => "/api/embed".to_owned(),
             Wire::OllamaEmbeddings => "/api/embeddings".to_owned(),
             Wire::OpenAiEmbeddings => "/embeddings".to_owned(),
+            Wire::GeminiArray => gemini::path_of_array(model),
             Wire::GeminiEmbed => gemini::embed::path(model),
+            Wire::GeminiEmbedOne => gemini::embed::path_of_one(model),
+        }
+    }
+
+    /// Do path and query of a request name the model and say whether to stream, rather than its body?
+    pub fn is_told_by_path(self) -> bool {
+        self.dialect() == Dialect::Gemini
+    }
+
+    /// What to change in a client's body before it passes, beside a model's name at the top: names of the model inside it, and
+    /// parts that this wire's providers refuse because another made them.
+    pub fn edits(self, body: &Bytes, model: &str) -> Vec<Edit> {
+        match self.dialect() {
+            Dialect::Gemini => gemini::edits(body, model),
+            Dialect::Anthropic => {
+                anthropic::foreign::cuts(body).into_iter().map(|range| Edit::Range(range, String::new())).collect()
+            }
+            Dialect::Ollama | Dialect::OpenAi => Vec::new(),
         }
     }
 
@@ -299,6 +327,8 @@ impl Wire {
             (Framing::Ndjson, true) => "application/x-ndjson",
             (Framing::Sse, true) => "text/event-stream",
             (Framing::Ndjson, false) => "application/json; charset=utf-8",
+            (Framing::Array, _) => "application/json; charset=UTF-8",
+            (Framing::Sse, false) if self.dialect() == Dialect::Gemini => "application/json; charset=UTF-8",
             (Framing::Sse, false) => "application/json",
         }
     }
@@ -315,19 +345,10 @@ impl Wire {
             Wire::OllamaGenerate => ollama::request::read_generate(body),
             Wire::OpenAiChat => openai::request::read_chat(body, accent),
             Wire::OpenAiCompletions => openai::request::read_completions(body, accent),
-            Wire::Gemini => Err(not_served()),
+            Wire::Gemini | Wire::GeminiArray => gemini::read::read(body),
             Wire::Anthropic => anthropic::request::read(body),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
-        }
-    }
-
-    /// What to cut from a client's body before it passes: parts that this wire's providers refuse because another made them.
-    pub fn foreign_parts(self, body: &Bytes) -> Vec<Range<usize>> {
-        match self {
-            Wire::Anthropic => anthropic::foreign::cuts(body),
-            Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Vec::new(),
-            Wire::Gemini | Wire::GeminiEmbed => Vec::new(),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Err(misread()),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Err(misread()),
         }
     }
 
@@ -338,9 +359,10 @@ impl Wire {
             Wire::OllamaGenerate => ollama::request::write_generate(request, quirks),
             Wire::OpenAiChat => openai::request::write_chat(request, quirks),
             Wire::OpenAiCompletions => openai::request::write_completions(request, quirks),
-            Wire::Gemini => gemini::request::write(request, quirks),
+            Wire::Gemini | Wire::GeminiArray => gemini::request::write(request, quirks),
             Wire::Anthropic => anthropic::request::write(request, quirks),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Err(misread()),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Err(misread()),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Err(misread()),
         }
     }
 
@@ -350,9 +372,10 @@ impl Wire {
             Wire::OllamaEmbed => ollama::embed::read_request(body),
             Wire::OllamaEmbeddings => ollama::embed::read_old_request(body),
             Wire::OpenAiEmbeddings => openai::embed::read_request(body, accent),
-            Wire::GeminiEmbed => Err(not_served()),
+            Wire::GeminiEmbed => gemini::embed::read_batch(body),
+            Wire::GeminiEmbedOne => gemini::embed::read_one(body),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
-            Wire::Gemini | Wire::Anthropic => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -361,9 +384,9 @@ impl Wire {
         match self {
             Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::write_request(request, inputs),
             Wire::OpenAiEmbeddings => openai::embed::write_request(request, inputs),
-            Wire::GeminiEmbed => gemini::embed::write_request(request, inputs),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => gemini::embed::write_request(request, inputs),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
-            Wire::Gemini | Wire::Anthropic => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -372,9 +395,9 @@ impl Wire {
         match self {
             Wire::OllamaEmbed | Wire::OllamaEmbeddings => ollama::embed::read_answer(body),
             Wire::OpenAiEmbeddings => openai::embed::read_answer(body),
-            Wire::GeminiEmbed => gemini::embed::read_answer(body),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => gemini::embed::read_answer(body),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Err(misread()),
-            Wire::Gemini | Wire::Anthropic => Err(misread()),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Err(misread()),
         }
     }
 
@@ -384,8 +407,10 @@ impl Wire {
             Wire::OllamaEmbed => ollama::embed::write_answer(answer, reply, now),
             Wire::OllamaEmbeddings => ollama::embed::write_old_answer(answer),
             Wire::OpenAiEmbeddings => openai::embed::write_answer(answer, reply),
+            Wire::GeminiEmbed => gemini::embed::write_batch(answer),
+            Wire::GeminiEmbedOne => gemini::embed::write_one(answer),
             Wire::OllamaChat | Wire::OllamaGenerate | Wire::OpenAiChat | Wire::OpenAiCompletions => Vec::new(),
-            Wire::Gemini | Wire::GeminiEmbed | Wire::Anthropic => Vec::new(),
+            Wire::Gemini | Wire::GeminiArray | Wire::Anthropic => Vec::new(),
         }
     }
 
@@ -396,9 +421,12 @@ impl Wire {
             Wire::OllamaChat | Wire::OllamaGenerate => ollama::answer::read(body, events),
             Wire::OpenAiChat => openai::answer::read_chat(body, events),
             Wire::OpenAiCompletions => openai::answer::read_completions(body, events),
-            Wire::Gemini => gemini::answer::read(body, events),
+            Wire::Gemini | Wire::GeminiArray => gemini::answer::read(body, events),
             Wire::Anthropic => anthropic::answer::read(body, events),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => {
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => {
+                events.extend(self.read_embedded(body).err().map(Event::Failure));
+            }
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
                 events.extend(self.read_embedded(body).err().map(Event::Failure));
             }
         }
@@ -411,9 +439,10 @@ impl Wire {
             Wire::OllamaGenerate => ollama::answer::write_generate(answer, reply, now),
             Wire::OpenAiChat => openai::answer::write_chat(answer, reply),
             Wire::OpenAiCompletions => openai::answer::write_completions(answer, reply),
+            Wire::Gemini | Wire::GeminiArray => gemini::answer::write(answer, reply),
             Wire::Anthropic => anthropic::answer::write(answer, reply),
-            Wire::Gemini => Vec::new(),
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => Vec::new(),
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => Vec::new(),
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => Vec::new(),
         }
     }
 
@@ -425,27 +454,27 @@ impl Wire {
             }
             Wire::OpenAiChat | Wire::OpenAiEmbeddings => Box::new(openai::stream::ChatDecoder::default()),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsDecoder::default()),
-            Wire::Gemini | Wire::GeminiEmbed => Box::new(gemini::stream::Decoder::default()),
+            Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
+                Box::new(gemini::stream::Decoder::default())
+            }
             Wire::Anthropic => Box::new(anthropic::stream::Decoder::default()),
         }
     }
 
-    /// A writer of a client's stream; `None` where clients of this wire are not served, or never with a stream.
+    /// A writer of a client's stream; `None` where clients of this wire are never served with a stream.
     pub fn encoder(self, reply: Reply) -> Option<Box<dyn Encoder>> {
         Some(match self {
             Wire::OllamaChat => Box::new(ollama::stream::ChatEncoder::new(reply)),
             Wire::OllamaGenerate => Box::new(ollama::stream::GenerateEncoder::new(reply)),
             Wire::OpenAiChat => Box::new(openai::stream::ChatEncoder::new(reply)),
             Wire::OpenAiCompletions => Box::new(openai::stream::CompletionsEncoder::new(reply)),
+            Wire::Gemini => Box::new(gemini::encode::Encoder::new(reply, gemini::encode::Form::Events)),
+            Wire::GeminiArray => Box::new(gemini::encode::Encoder::new(reply, gemini::encode::Form::Array)),
             Wire::Anthropic => Box::new(anthropic::stream::Encoder::new(reply)),
-            Wire::Gemini => return None,
-            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings | Wire::GeminiEmbed => return None,
+            Wire::OllamaEmbed | Wire::OllamaEmbeddings | Wire::OpenAiEmbeddings => return None,
+            Wire::GeminiEmbed | Wire::GeminiEmbedOne => return None,
         })
     }
-}
-
-fn not_served() -> Failure {
-    Failure::bad_request("requests in Gemini's dialect are not served yet")
 }
 
 /// Vectors asked of a wire for conversations, or the other way round.

@@ -52,7 +52,6 @@ impl Ask {
 
     /// The same in an accent.
     pub fn new_in(accent: Accent, wire: Wire, body: Bytes, headers: HeaderMap) -> Result<Ask, Failure> {
-        let (started, arrived) = (Timestamp::now(), Instant::now());
         let members = splice::members(&body).unwrap_or_default();
         let text = |key: &str| {
             last(&members, wire, accent, key).and_then(|m| std::str::from_utf8(body.get(m.value.clone())?).ok())
@@ -67,28 +66,36 @@ impl Ask {
         };
         let is_told = model.is_some() && stream.is_some();
         let (model, stream) = (model.unwrap_or_default(), stream.unwrap_or_default());
-        let (request, embed, progress) = (None, None, None);
-        let (sent, cannot_think) = (None, false);
-        let mut ask = Ask {
-            wire,
-            accent,
-            body,
-            headers,
-            model,
-            stream,
-            started,
-            arrived,
-            members,
-            request,
-            embed,
-            sent,
-            cannot_think,
-            progress,
-        };
+        let mut ask = Ask { model, stream, ..Ask::unread(accent, wire, body, headers, members) };
         if !is_told {
             ask.check()?;
         }
         Ok(ask)
+    }
+
+    /// A request whose path names the model and says whether to stream.
+    pub fn for_model(wire: Wire, model: String, stream: bool, body: Bytes, headers: HeaderMap) -> Ask {
+        let members = splice::members(&body).unwrap_or_default();
+        Ask { model, stream, ..Ask::unread(Accent::default(), wire, body, headers, members) }
+    }
+
+    fn unread(accent: Accent, wire: Wire, body: Bytes, headers: HeaderMap, members: Vec<Member>) -> Ask {
+        Ask {
+            wire,
+            accent,
+            body,
+            headers,
+            model: String::new(),
+            stream: false,
+            started: Timestamp::now(),
+            arrived: Instant::now(),
+            members,
+            request: None,
+            embed: None,
+            sent: None,
+            cannot_think: false,
+            progress: None,
+        }
     }
 
     /// Goes on in another accent, which may read the request otherwise.
@@ -114,7 +121,13 @@ impl Ask {
     pub fn embed(&mut self) -> Result<&EmbedRequest, Failure> {
         let embed = match self.embed.take() {
             Some(embed) => embed,
-            None => self.wire.read_embed(self.accent, &self.body)?,
+            None => {
+                let mut embed = self.wire.read_embed(self.accent, &self.body)?;
+                if self.wire.is_told_by_path() {
+                    embed.model.clone_from(&self.model);
+                }
+                embed
+            }
         };
         Ok(self.embed.insert(embed))
     }
@@ -140,7 +153,14 @@ impl Ask {
     fn read(&mut self) -> Result<&mut Request, Failure> {
         let request = match self.request.take() {
             Some(request) => request,
-            None => self.wire.read_request_in(self.accent, &self.body)?,
+            None => {
+                let mut request = self.wire.read_request_in(self.accent, &self.body)?;
+                if self.wire.is_told_by_path() {
+                    request.model.clone_from(&self.model);
+                    request.stream = self.stream;
+                }
+                request
+            }
         };
         Ok(self.request.insert(request))
     }
@@ -157,6 +177,8 @@ impl Ask {
             prompt_tokens: counted.map(|request| Estimate::of_request(request).likely()),
             stream_usage: request.is_some_and(|request| request.stream_usage),
             accent: self.accent,
+            hides_thoughts: request.is_some_and(|request| request.hides_thoughts),
+            is_begun: false,
             encoding: self.embed.as_ref().map(|embed| embed.encoding).unwrap_or_default(),
             echo: echo.and_then(|prompt| prompt.text.as_ref()).map(|text| text.as_str().into_owned()),
         }
@@ -191,10 +213,11 @@ impl Ask {
     /// The body with another model's name and without state of other providers, in ids of tool calls and in what this wire's
     /// providers would refuse; everything else as it came.
     pub fn spliced(&self, model: &str) -> Bytes {
-        let mut edits = self.model_edits(model);
+        let mut edits = self.wire.edits(&self.body, model);
+        if !self.wire.is_told_by_path() {
+            edits.extend(self.model_edits(model));
+        }
         edits.extend(id_edits(&self.body));
-        let foreign = self.wire.foreign_parts(&self.body).into_iter();
-        edits.extend(foreign.map(|range| Edit::Range(range, String::new())));
         splice::apply(&self.body, &self.members, &edits)
     }
 

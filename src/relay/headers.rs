@@ -50,7 +50,7 @@ pub(super) fn up(
     let accept = match (stream, wire.framing()) {
         (true, Framing::Sse) => "text/event-stream",
         (true, Framing::Ndjson) => "application/x-ndjson",
-        (false, _) => "application/json",
+        (false, _) | (true, Framing::Array) => "application/json",
     };
     headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
     Ok(headers)

@@ -18,7 +18,7 @@ use super::watch::{Watch, counts};
 use super::{Ask, Body, full, headers};
 use crate::catalogue::Target;
 use crate::chat::{Class, Event, Failure};
-use crate::dialect::{Decoder, Framer, Record, Wire};
+use crate::dialect::{Decoder, Framer, Record, Reply, Wire};
 use crate::json::Json;
 use crate::observe::Meter;
 
@@ -284,7 +284,7 @@ impl Flow {
             return Some((Err(BodyError), self));
         }
         let mut record = self.watch.separator(self.wire.framing());
-        if let Some(mut encoder) = self.wire.encoder(crate::dialect::Reply::default()) {
+        if let Some(mut encoder) = self.wire.encoder(Reply { is_begun: true, ..Reply::default() }) {
             encoder.event(Event::Failure(failure.clone()), jiff::Timestamp::now(), &mut record);
         }
         Some((Ok(Bytes::from(record)), self))

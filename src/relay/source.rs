@@ -60,9 +60,10 @@ impl Source {
             return is_called_so && !lines;
         }
         match tokio::time::timeout_at(until, self.first()).await {
+            Ok(Some(first)) if framing == Framing::Array => first != b'[',
             // How a comment, a field's name and a byte order mark begin.
             Ok(Some(first)) => !matches!(first, b':' | b'd' | b'e' | b'i' | b'r' | 0xef),
-            Ok(None) | Err(_) => is_called_so,
+            Ok(None) | Err(_) => is_called_so && framing != Framing::Array,
         }
     }
 

@@ -48,6 +48,11 @@ impl Watch {
         match framing {
             Framing::Sse if self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\n\r\n") => Vec::new(),
             Framing::Sse => b"\n\n".to_vec(),
+            Framing::Array => match self.tail.trim_ascii_end().last() {
+                None => b"[".to_vec(),
+                Some(b'[' | b',') => Vec::new(),
+                Some(_) => b",".to_vec(),
+            },
             Framing::Ndjson if self.tail.ends_with(b"\n") || self.tail.is_empty() => Vec::new(),
             Framing::Ndjson => b"\n".to_vec(),
         }
@@ -65,7 +70,9 @@ fn ends(bytes: &[u8], wire: Wire) -> bool {
             &["\"done\":", "\"error\":"]
         }
         Wire::Anthropic => &["\"message_stop\"", "\"stop_reason\":", "\"error\":"],
-        Wire::Gemini | Wire::GeminiEmbed => &["\"finishReason\":", "\"blockReason\":", "\"error\":"],
+        Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
+            &["\"finishReason\":", "\"blockReason\":", "\"error\":"]
+        }
     };
     let is_openai = wire.dialect() == Dialect::OpenAi;
     (is_openai && bytes.starts_with(b"error:"))
@@ -92,7 +99,9 @@ pub(super) fn counts(bytes: &[u8], wire: Wire) -> Option<Usage> {
             ("\"prompt_eval_count\"", "\"prompt_eval_count\"", "\"eval_count\"")
         }
         Wire::Anthropic => ("\"usage\"", "\"input_tokens\"", "\"output_tokens\""),
-        Wire::Gemini | Wire::GeminiEmbed => ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\""),
+        Wire::Gemini | Wire::GeminiArray | Wire::GeminiEmbed | Wire::GeminiEmbedOne => {
+            ("\"usageMetadata\"", "\"promptTokenCount\"", "\"candidatesTokenCount\"")
+        }
     };
     memchr::memmem::rfind(bytes, block.as_bytes())?;
     let number = |name: &str| {

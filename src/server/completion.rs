@@ -58,16 +58,19 @@ pub(super) async fn answer(
     body: Bytes,
     pending: &mut Pending,
 ) -> Response<Body> {
-    let accent = gateway.accent();
-    let mut ask = match Ask::new_in(accent, wire, body, headers.clone()) {
-        Ok(ask) => ask,
-        Err(failure) => return reply::failure_in(accent, wire.dialect(), &failure),
-    };
+    match Ask::new_in(gateway.accent(), wire, body, headers.clone()) {
+        Ok(ask) => answer_to(gateway, ask, pending).await,
+        Err(failure) => reply::failure_in(gateway.accent(), wire.dialect(), &failure),
+    }
+}
+
+/// Answers a request whose model and form are known.
+pub(super) async fn answer_to(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Response<Body> {
     pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
-    let is_stream = ask.stream;
+    let (wire, is_stream) = (ask.wire, ask.stream);
     let found = look_up(gateway, &ask.model).await;
     let first = found.as_ref().ok().and_then(|route| route.targets.first());
-    let accent = first.map_or(accent, |target| target.provider.accent());
+    let accent = first.map_or(gateway.accent(), |target| target.provider.accent());
     ask.speak(accent);
     let answered = match found {
         Ok(route) => routed(gateway, ask, route, pending).await,

@@ -25,7 +25,7 @@ const ALLOWED_HEADERS: &str = "Authorization,Content-Type,User-Agent,Accept,X-Re
     X-Stainless-Runtime-Version,X-Stainless-Timeout";
 
 /// More of them, for routes that Ollama's own pages don't use.
-const ALLOWED_HEADERS_MORE: &str = ",X-Api-Key,Anthropic-Version,Anthropic-Beta,X-Goog-Api-Key";
+const ALLOWED_HEADERS_MORE: &str = ",X-Api-Key,Anthropic-Version,Anthropic-Beta,X-Goog-Api-Key,X-Goog-Api-Client";
 
 /// Origins that pass by default, beside those of local pages.
 const APP_SCHEMES: [&str; 5] = ["app://", "file://", "tauri://", "vscode-webview://", "vscode-file://"];
@@ -127,8 +127,9 @@ impl Guard {
             || self.allowed_hosts.contains(&host)
     }
 
-    /// Does the request show one of the inbound keys? Gives the key's number, from 1; 0 when none is needed.
-    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<usize, Failure> {
+    /// Does the request show one of the inbound keys? Gives the key's number, from 1; 0 when none is needed. `asked`: the key in
+    /// its query, where its dialect has one there.
+    pub(super) fn identify(&self, headers: &HeaderMap, asked: Option<&str>) -> Result<usize, Failure> {
         if self.keys.is_empty() {
             return Ok(0);
         }
@@ -137,7 +138,7 @@ impl Guard {
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
         });
         let named = ["x-api-key", "x-goog-api-key"].map(|name| text(headers, &HeaderName::from_static(name)));
-        let shown = bearer.into_iter().chain(named.into_iter().flatten());
+        let shown = bearer.into_iter().chain(named.into_iter().flatten()).chain(asked);
         for key in shown {
             // All keys are compared, so that the time tells nothing.
             let matching = |found, (number, known)| if is_equal(known, key) { Some(number) } else { found };
@@ -310,7 +311,7 @@ mod tests {
         let identify = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
-            guard(&[]).identify(&headers).ok()
+            guard(&[]).identify(&headers, None).ok()
         };
         assert_eq!(identify("authorization", "Bearer secret-two"), Some(2));
         assert_eq!(identify("authorization", "bearer secret-one"), Some(1));
@@ -319,5 +320,7 @@ mod tests {
         assert_eq!(identify("authorization", "Basic secret-one"), None);
         assert_eq!(identify("authorization", "Bearer secret-"), None);
         assert_eq!(identify("cookie", "secret-one"), None);
+        assert_eq!(guard(&[]).identify(&HeaderMap::new(), Some("secret-two")).ok(), Some(2));
+        assert!(guard(&[]).identify(&HeaderMap::new(), Some("secret")).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! The face to clients: connections, routes, who may ask, and the answers that the gateway gives by itself.
 //!
-//! One file a surface: `ollama`, `openai`, `anthropic`, `operation`; what all of them need is in `guard` (Host, Origin, inbound
-//! keys), `input` (bodies with a limit), `reply` (answers and errors) and `completion` (requests that a model answers).
+//! One file a surface: `ollama`, `openai`, `anthropic`, `gemini`, `operation`; what all of them need is in `guard` (Host,
+//! Origin, inbound keys), `input` (bodies with a limit), `reply` (answers and errors) and `completion` (requests that a model
+//! answers).
 //! This module decides nothing about models, keys or providers.
 
 mod anthropic;
 mod completion;
+mod gemini;
 mod guard;
 mod input;
 mod manage;

@@ -67,10 +67,22 @@ fn as_told(told: &Told, usual: &'static str) -> Response<Body> {
     response
 }
 
+/// Where the answer would have been a list, the error is one, too.
+fn in_list(wire: Wire, failure: &Failure) -> Bytes {
+    match &failure.told {
+        Some(told) if told.body.trim_ascii_start().starts_with(b"[") => told.body.clone(),
+        Some(told) => Bytes::from([b"[", told.body.as_ref(), b"]"].concat()),
+        None => Bytes::from([b"[", wire.dialect().write_error(failure).as_slice(), b"]"].concat()),
+    }
+}
+
 /// A failure of a request that a model should have answered. Ollama leaves the charset out where a stream was asked for and
 /// its runner failed.
 pub(super) fn completion_failure(wire: Wire, accent: Accent, is_stream: bool, told: &Failure) -> Response<Body> {
     let mut response = failure_in(accent, wire.dialect(), told);
+    if wire.framing() == Framing::Array {
+        *response.body_mut() = full(in_list(wire, told));
+    }
     let by_class = matches!(told.class, Class::BadRequest | Class::UnknownModel | Class::TooLarge);
     let is_checked = by_class && told.fault == Fault::Client;
     if wire.framing() == Framing::Ndjson && is_stream && !is_checked && told.told.is_none() {

@@ -11,12 +11,13 @@ use super::completion::Pending;
 use super::guard::Verdict;
 use super::manage::{self, Own};
 use super::reply;
-use super::{Gateway, anthropic, completion, input, ollama, openai, operation};
+use super::{Gateway, anthropic, completion, gemini, input, ollama, openai, operation};
 use crate::chat::{Class, Failure};
+use crate::dialect::gemini::call::{self, Call};
 use crate::dialect::ollama::manage::Action;
 use crate::dialect::{Dialect, Wire};
 use crate::observe::Record;
-use crate::relay::Body;
+use crate::relay::{Ask, Body};
 
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ enum Route {
     Models,
     /// LM Studio's list.
     DetailedModels,
+    /// Below Google's version: the path's end says what it is.
+    Google,
     CountTokens,
     /// A route that a real Ollama or OpenAI server has and this gateway does not serve yet.
     Later(Dialect),
@@ -88,7 +91,7 @@ const ROUTES: [(&str, &str, Route); 44] = [
     ("/v1/moderations", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/rerank", "POST", Route::Later(Dialect::OpenAi)),
     ("/v1/fim/completions", "POST", Route::Later(Dialect::OpenAi)),
-    ("/v1beta/*", "GET, POST", Route::Later(Dialect::Gemini)),
+    ("/v1beta/*", "GET, POST", Route::Google),
 ];
 
 /// Answers one request.
@@ -171,7 +174,8 @@ impl Visit<'_> {
             return response;
         }
         let is_open = matches!(route, Route::Root | Route::Health);
-        let who = match self.gateway.guard.identify(&self.head.headers) {
+        let asked = self.query("key").filter(|_| route == Route::Google);
+        let who = match self.gateway.guard.identify(&self.head.headers, asked.as_deref()) {
             Err(_) if is_open => String::new(),
             Err(failure) => return self.unauthorized(route, &failure),
             Ok(0) => self.peer.ip().to_string(),
@@ -197,6 +201,7 @@ impl Visit<'_> {
                 self.with_body(Dialect::Ollama, body, async |body| self.managing().own(own, body).await).await
             }
             Route::Completion(wire) => self.complete(wire, body, who).await,
+            Route::Google => self.google(body, who).await,
             Route::Models => self.models().await,
             Route::DetailedModels => {
                 let one = self.path.strip_prefix("/api/v0/models/");
@@ -215,12 +220,13 @@ impl Visit<'_> {
         manage::Request { gateway: self.gateway, method, path: self.path, headers }
     }
 
-    /// One path for two dialects.
+    /// One path for three dialects.
     async fn models(&self) -> Response<Body> {
         let one = self.path.strip_prefix("/v1/models/");
-        match anthropic::is_spoken(&self.head.headers) {
-            true => anthropic::models(self.gateway, one, self.head.uri.query().unwrap_or_default()).await,
-            false => openai::models(self.gateway, one).await,
+        match self.dialect_of(Route::Models) {
+            Dialect::Anthropic => anthropic::models(self.gateway, one, self.head.uri.query().unwrap_or_default()).await,
+            Dialect::Gemini => self.google_models().await,
+            Dialect::OpenAi | Dialect::Ollama => openai::models(self.gateway, one).await,
         }
     }
 
@@ -246,6 +252,63 @@ impl Visit<'_> {
         pending.answered(response)
     }
 
+    /// What a client of Google's asks for.
+    async fn google(&self, body: Incoming, who: String) -> Response<Body> {
+        if let Some((model, wire, stream)) = self.asked_by_path() {
+            return self.complete_for(model, wire, stream, body, who).await;
+        }
+        match self.call() {
+            Call::List | Call::Model(_) => self.google_models().await,
+            Call::Count(model) => {
+                let headers = &self.head.headers;
+                let count = |body| gemini::count(self.gateway, headers, model, body);
+                self.with_body(Dialect::Gemini, body, count).await
+            }
+            _ => later(Dialect::Gemini, self.path),
+        }
+    }
+
+    /// Model, wire, and whether to stream, of a request of Google's that a model answers.
+    fn asked_by_path(&self) -> Option<(&str, Wire, bool)> {
+        let is_array = || self.query("alt").is_none_or(|alt| !alt.eq_ignore_ascii_case("sse"));
+        Some(match self.call() {
+            Call::Generate(model) => (model, Wire::Gemini, false),
+            Call::Stream(model) if is_array() => (model, Wire::GeminiArray, true),
+            Call::Stream(model) => (model, Wire::Gemini, true),
+            Call::Embed(model) => (model, Wire::GeminiEmbedOne, false),
+            Call::EmbedBatch(model) => (model, Wire::GeminiEmbed, false),
+            Call::List | Call::Model(_) | Call::Count(_) | Call::Other => return None,
+        })
+    }
+
+    async fn complete_for(&self, model: &str, wire: Wire, stream: bool, body: Incoming, who: String) -> Response<Body> {
+        let mut pending = self.pending(wire, who);
+        let headers = &self.head.headers;
+        let response = match input::read(headers, body, &self.gateway.limits).await {
+            Ok(body) => {
+                let ask = Ask::for_model(wire, model.to_owned(), stream, body, headers.clone());
+                completion::answer_to(self.gateway, ask, &mut pending).await
+            }
+            Err(failure) => reply::completion_failure(wire, self.gateway.accent(), stream, &failure),
+        };
+        pending.answered(response)
+    }
+
+    /// Google's list, or one of its rows.
+    async fn google_models(&self) -> Response<Body> {
+        let (size, token) = (self.query("pageSize"), self.query("pageToken"));
+        gemini::models(self.gateway, self.call().model(), size, token).await
+    }
+
+    fn call(&self) -> Call<'_> {
+        let below = self.path.splitn(3, '/').nth(2).unwrap_or_default();
+        call::read(below, self.head.method == Method::POST)
+    }
+
+    fn query(&self, name: &str) -> Option<String> {
+        call::parameter(self.head.uri.query()?, name)
+    }
+
     fn pending(&self, wire: Wire, who: String) -> Pending {
         Pending::new(self.gateway, Record::new(self.path, wire.dialect().name(), who))
     }
@@ -253,7 +316,9 @@ impl Visit<'_> {
     fn dialect_of(&self, route: Route) -> Dialect {
         match route {
             Route::Models if anthropic::is_spoken(&self.head.headers) => Dialect::Anthropic,
+            Route::Models if gemini::is_spoken(&self.head.headers) => Dialect::Gemini,
             Route::Models | Route::DetailedModels => Dialect::OpenAi,
+            Route::Google => Dialect::Gemini,
             Route::CountTokens => Dialect::Anthropic,
             Route::Completion(wire) => wire.dialect(),
             Route::Later(dialect) => dialect,
@@ -265,9 +330,14 @@ impl Visit<'_> {
 
     fn unauthorized(&self, route: Route, failure: &Failure) -> Response<Body> {
         let refused = reply::failure_in(self.gateway.accent(), self.dialect_of(route), failure);
-        match route {
-            Route::Completion(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
-            _ => refused,
+        let wire = match route {
+            Route::Completion(wire) => Some(wire),
+            Route::Google => self.asked_by_path().map(|(_, wire, _)| wire),
+            _ => None,
+        };
+        match wire {
+            Some(wire) => self.pending(wire, self.peer.ip().to_string()).answered(refused),
+            None => refused,
         }
     }
 }
@@ -277,7 +347,9 @@ impl Visit<'_> {
 fn clean(path: &str) -> Cow<'_, str> {
     let is_whole = !path.contains("//") && !path.contains("/.") && (path.len() == 1 || !path.ends_with('/'));
     let is_plain = is_whole && !path.contains('%');
-    if is_plain && !["/v1/v1", "/v1/api", "/api/v1", "/api/api"].iter().any(|doubled| path.starts_with(doubled)) {
+    let is_googles = path.starts_with("/v1") && (path.contains(':') || !path.starts_with("/v1/"));
+    let doubled = ["/v1/v1", "/v1/api", "/api/v1", "/api/api"];
+    if is_plain && !is_googles && !doubled.iter().any(|doubled| path.starts_with(doubled)) {
         return Cow::Borrowed(path);
     }
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
@@ -290,10 +362,24 @@ fn clean(path: &str) -> Cow<'_, str> {
         }
     }
     let parts: &[&str] = match parts.as_slice() {
-        ["v1", "v1" | "api", ..] | ["api", "v1" | "api", ..] => &parts[1..],
+        ["v1" | "api", "v1" | "v1beta" | "v1alpha" | "api", rest @ ..] => &parts[parts.len() - rest.len() - 1..],
+        ["v1beta", "v1beta", ..] => &parts[1..],
         all => all,
     };
-    Cow::Owned(format!("/{}", parts.join("/")))
+    Cow::Owned(match parts {
+        // Google's face for OpenAI's clients.
+        ["v1beta", "openai", rest @ ..] => format!("/v1/{}", rest.join("/")),
+        // What its SDKs ask for when they are set to another version.
+        ["v1alpha", rest @ ..] => format!("/v1beta/{}", rest.join("/")),
+        ["v1", rest @ ..] if is_call(rest) => format!("/v1beta/{}", rest.join("/")),
+        parts => format!("/{}", parts.join("/")),
+    })
+}
+
+/// Does a path below a version end in one of Google's methods?
+fn is_call(parts: &[&str]) -> bool {
+    let below = parts.join("/");
+    !matches!(call::read(&below, true), Call::Other)
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
@@ -343,6 +429,12 @@ mod tests {
             ("/api/%76ersion", "/api/version"),
             ("/v1/models/google%3Agemini-pro", "/v1/models/google:gemini-pro"),
             ("/v1/models/openrouter:a%2Fb:free", "/v1/models/openrouter:a/b:free"),
+            ("/v1/models/openrouter:a/b:free", "/v1/models/openrouter:a/b:free"),
+            ("/v1/models/a%2Fb:free:generateContent", "/v1beta/models/a/b:free:generateContent"),
+            ("/v1alpha/models/a:countTokens", "/v1beta/models/a:countTokens"),
+            ("/v1/v1beta/models/a:generateContent", "/v1beta/models/a:generateContent"),
+            ("/v1beta/v1beta/models", "/v1beta/models"),
+            ("/v1beta/openai/chat/completions", "/v1/chat/completions"),
         ] {
             assert_eq!(clean(path), want);
         }

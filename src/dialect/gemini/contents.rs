@@ -16,7 +16,7 @@ use crate::json::{Json, Kind, Text, Writer};
 
 /// Takes the place of a signature that a call of the history doesn't have, because it was made elsewhere or the client lost
 /// it: Google documents it for that.
-const SIGNATURE_STAND_IN: &str = "skip_thought_signature_validator";
+pub(super) const SIGNATURE_STAND_IN: &str = "skip_thought_signature_validator";
 /// What the user says where a conversation begins with the model. Nothing at all is refused.
 const SILENCE: &str = " ";
 

@@ -1,6 +1,9 @@
-//! Embeddings: `:batchEmbedContents` (Google's API description, 2026-08, and recorded answers).
+//! Embeddings: `:batchEmbedContents` and `:embedContent` (Google's API description, 2026-08, and recorded answers).
 
-use super::resource;
+use bytes::Bytes;
+
+use super::read::field::{document, integer, invalid, list, member, members, object};
+use super::{DIALECT, read, resource};
 use crate::chat::{EmbedRequest, Embedded, Extra, Failure, Input, Loss, Usage, Vector};
 use crate::dialect::Written;
 use crate::json::{Json, Style, Value, Writer};
@@ -8,6 +11,97 @@ use crate::json::{Json, Style, Value, Writer};
 /// The path of a model's call below the base URL.
 pub fn path(model: &str) -> String {
     format!("/{}:batchEmbedContents", resource(model))
+}
+
+/// The path of a model's call for one text.
+pub fn path_of_one(model: &str) -> String {
+    format!("/{}:embedContent", resource(model))
+}
+
+/// Reads the body of `:embedContent`. The path names the model.
+pub fn read_one(body: &Bytes) -> Result<EmbedRequest, Failure> {
+    let mut request = EmbedRequest::default();
+    read_into(&mut request, "EmbedContentRequest", document(body)?.value())?;
+    Ok(request)
+}
+
+/// Reads the body of `:batchEmbedContents`. All its requests must ask for the same sort of vectors.
+pub fn read_batch(body: &Bytes) -> Result<EmbedRequest, Failure> {
+    let json = document(body)?;
+    let mut whole: Option<EmbedRequest> = None;
+    for (at, item) in member(json.value(), "requests").into_iter().flat_map(list).enumerate() {
+        let place = format!("requests[{at}]");
+        let mut one = EmbedRequest::default();
+        read_into(&mut one, &place, object(&place, "EmbedContentRequest", item)?)?;
+        match &mut whole {
+            None => whole = Some(one),
+            Some(whole) if is_alike(whole, &one) => whole.inputs.append(&mut one.inputs),
+            Some(_) => {
+                let message =
+                    "the requests of one batch must ask for the same taskType, title and outputDimensionality";
+                return Err(Failure::bad_request(message).with_param(place));
+            }
+        }
+    }
+    whole.ok_or_else(|| {
+        let message = "* BatchEmbedContentsRequest.requests: requests is not specified\n";
+        Failure::bad_request(message).with_param("requests")
+    })
+}
+
+fn read_into(request: &mut EmbedRequest, place: &str, value: Value<'_>) -> Result<(), Failure> {
+    for (name, value) in members(value) {
+        match name.as_ref() {
+            "content" => request.inputs.push(Input::Text(read::text_of(place, value)?)),
+            "outputDimensionality" => {
+                let count = integer("output_dimensionality", value)?;
+                let count =
+                    usize::try_from(count).map_err(|_| invalid("output_dimensionality", "TYPE_INT32", value))?;
+                request.dimensions = Some(count).filter(|count| *count > 0);
+            }
+            "model" => {}
+            name => request.extras.push(Extra::new(DIALECT, name, value.to_json())),
+        }
+    }
+    if request.inputs.is_empty() {
+        let message = format!("* {place}.content: content is not specified\n");
+        return Err(Failure::bad_request(message).with_param("content"));
+    }
+    Ok(())
+}
+
+fn is_alike(one: &EmbedRequest, other: &EmbedRequest) -> bool {
+    let extras = |request: &EmbedRequest| -> Vec<(String, String)> {
+        let pair = |extra: &Extra| (extra.name.clone(), extra.value.as_str().to_owned());
+        request.extras.iter().map(pair).collect()
+    };
+    one.dimensions == other.dimensions && extras(one) == extras(other)
+}
+
+/// Writes the answer to `:embedContent`.
+pub fn write_one(answer: &Embedded) -> Vec<u8> {
+    let mut w = Writer::new(Style::Plain);
+    w.object(|w| {
+        w.key("embedding").object(|w| answer.vectors.first().into_iter().for_each(|vector| write_values(w, vector)));
+    });
+    w.into_bytes()
+}
+
+/// Writes the answer to `:batchEmbedContents`.
+pub fn write_batch(answer: &Embedded) -> Vec<u8> {
+    let mut w = Writer::new(Style::Plain);
+    w.object(|w| {
+        w.key("embeddings").array(|w| answer.vectors.iter().for_each(|vector| w.object(|w| write_values(w, vector))));
+    });
+    w.into_bytes()
+}
+
+fn write_values(w: &mut Writer, vector: &Vector) {
+    w.key("values");
+    match vector {
+        Vector::Told(json) => w.raw(json.as_str()),
+        Vector::Made(floats) => w.array(|w| floats.iter().for_each(|float| w.raw(&float.to_string()))),
+    }
 }
 
 /// Members of Google's own that a client of another dialect may have added.
@@ -81,6 +175,38 @@ mod tests {
         assert_eq!(written.dropped, ["truncate"]);
         let refused = write_request(&request, &[Input::Tokens(Json::known("[1]"))]).unwrap_err();
         assert_eq!((refused.status, refused.param.as_deref()), (400, Some("input")));
+    }
+
+    #[test]
+    fn clients_requests_are_read() {
+        let one = Bytes::from_static(
+            br#"{"model":"models/x","content":{"parts":[{"text":"a"},{"text":"b"}]},"task_type":"RETRIEVAL_QUERY","outputDimensionality":8}"#,
+        );
+        let request = read_one(&one).unwrap();
+        assert_eq!(request.inputs[0].text().unwrap(), &"ab");
+        assert_eq!((request.dimensions, request.extras[0].name.as_str()), (Some(8), "taskType"));
+        let two = Bytes::from_static(
+            br#"{"requests":[{"content":{"parts":{"text":"a"}}},{"content":{"parts":[{"text":"b"}]}}]}"#,
+        );
+        assert_eq!(read_batch(&two).unwrap().inputs.len(), 2);
+        for wrong in [
+            r#"{}"#,
+            r#"{"requests":[]}"#,
+            r#"{"requests":[{}]}"#,
+            r#"{"requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]},"taskType":"X"}]}"#,
+            r#"{"requests":[{"content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"aGk="}}]}}]}"#,
+        ] {
+            assert_eq!(read_batch(&Bytes::from_static(wrong.as_bytes())).unwrap_err().status, 400, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn vectors_are_written() {
+        let vectors = vec![Vector::Told(Json::known("[0.50,1]")), Vector::Made(vec![0.25])];
+        let answer = Embedded { vectors, usage: Usage::default() };
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        assert_eq!(text(write_one(&answer)), r#"{"embedding":{"values":[0.50,1]}}"#);
+        assert_eq!(text(write_batch(&answer)), r#"{"embeddings":[{"values":[0.50,1]},{"values":[0.25]}]}"#);
     }
 
     #[test]

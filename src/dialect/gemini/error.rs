@@ -28,9 +28,33 @@ pub fn write(failure: &Failure) -> Vec<u8> {
             w.key("code").int(failure.status);
             w.key("message").str(&failure.message);
             w.key("status").str(own.unwrap_or_else(|| status_name(failure.status)));
+            if failure.param.is_some() || failure.retry_after.is_some() {
+                w.key("details").array(|w| write_details(w, failure));
+            }
         });
     });
     w.into_bytes()
+}
+
+/// Which field is at fault, and when to try again: where Google's SDKs and tools look for it.
+fn write_details(w: &mut Writer, failure: &Failure) {
+    if let Some(field) = &failure.param {
+        w.object(|w| {
+            w.key("@type").str("type.googleapis.com/google.rpc.BadRequest");
+            w.key("fieldViolations").array(|w| {
+                w.object(|w| {
+                    w.key("field").str(field);
+                    w.key("description").str(&failure.message);
+                });
+            });
+        });
+    }
+    if let Some(wait) = failure.retry_after {
+        w.object(|w| {
+            w.key("@type").str("type.googleapis.com/google.rpc.RetryInfo");
+            w.key("retryDelay").str(&format!("{}s", wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+        });
+    }
 }
 
 /// An error that came inside an answer with status 200: what it is can be told by its code alone.
@@ -112,6 +136,23 @@ mod tests {
         assert_eq!(
             String::from_utf8(write(&failure)).unwrap(),
             r#"{"error":{"code":400,"message":"m","status":"FAILED_PRECONDITION"}}"#
+        );
+        let mut late = Failure::new(Class::RateLimited, "slow down");
+        late.retry_after = Some(Duration::from_millis(1500));
+        assert_eq!(
+            String::from_utf8(write(&late)).unwrap(),
+            concat!(
+                r#"{"error":{"code":429,"message":"slow down","status":"RESOURCE_EXHAUSTED","details":["#,
+                r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"2s"}]}}"#
+            )
+        );
+        assert_eq!(
+            String::from_utf8(write(&Failure::bad_request("m").with_param("contents"))).unwrap(),
+            concat!(
+                r#"{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT","details":["#,
+                r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","#,
+                r#""fieldViolations":[{"field":"contents","description":"m"}]}]}}"#
+            )
         );
         failure.kind = Some("invalid_request_error".to_owned());
         assert!(String::from_utf8(write(&failure)).unwrap().contains("INVALID_ARGUMENT"));

@@ -83,7 +83,7 @@ fn is_file_name(id: &str) -> bool {
 }
 
 /// Base64 as Google reads it. What is already in that form is not copied.
-fn standard_base64(data: &Text) -> Result<Text, Failure> {
+pub(super) fn standard_base64(data: &Text) -> Result<Text, Failure> {
     let given = data.as_str();
     if is_standard(given.as_bytes()) {
         return Ok(data.clone());

@@ -161,14 +161,14 @@ fn member(value: Value<'_>, key: &str) -> Text {
 }
 
 /// Code that the model wrote and the provider ran, as Markdown.
-fn code(value: Value<'_>) -> String {
+pub(super) fn code(value: Value<'_>) -> String {
     let language = member(value, "language").as_str().to_ascii_lowercase();
     let language = if language == "language_unspecified" { "" } else { &language };
     fenced(language, &member(value, "code").as_str())
 }
 
 /// What that code printed. The outcome is said when it is not that all went well.
-fn outcome(value: Value<'_>) -> String {
+pub(super) fn outcome(value: Value<'_>) -> String {
     let outcome = member(value, "outcome");
     let output = fenced("", &member(value, "output").as_str());
     if outcome.is_empty() || outcome == "OUTCOME_OK" { output } else { format!("\n{outcome}{output}") }

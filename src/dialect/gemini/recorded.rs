@@ -12,6 +12,8 @@ use crate::chat::{Format, Settings};
 use crate::dialect::{Decoder as _, Framer, Framing, Quirks};
 use crate::json::{Json, Text};
 
+mod clients;
+
 const FOLDER: &str = "../shared/fixtures";
 
 /// A recorded exchange.

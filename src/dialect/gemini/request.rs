@@ -1,5 +1,6 @@
 //! Requests, written.
 
+use super::DIALECT;
 use super::contents::Conversation;
 use super::family::Family;
 use super::schema::{self, Form};
@@ -23,7 +24,7 @@ pub fn write(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
     tools::check(&request.tools)?;
     let conversation = Conversation::of(&request.messages, family, &mut dropped)?;
     let config = generation_config(request, quirks, family, &mut dropped);
-    let safety = safety_settings(&request.extras, &mut dropped)?;
+    let own = own_members(&request.extras, &mut dropped)?;
     if request.parallel_tool_calls == Some(false) && !request.tools.is_empty() {
         dropped.push("parallel_tool_calls");
     }
@@ -32,9 +33,7 @@ pub fn write(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
     w.object(|w| {
         conversation.write(w);
         tools::write(w, request, quirks, family);
-        if let Some(safety) = safety {
-            w.key("safetySettings").json(safety);
-        }
+        own.into_iter().for_each(|(name, value)| w.key(name).json(value));
         if config.value().members().next().is_some() {
             w.key("generationConfig").json(&config);
         }
@@ -68,17 +67,25 @@ fn check_prompt(request: &Request, dropped: &mut Dropped) -> Result<(), Failure>
     Ok(())
 }
 
-/// A client's own safety settings, by the names that other gateways take; other extras have no place here.
-fn safety_settings<'a>(extras: &'a [Extra], dropped: &mut Dropped) -> Result<Option<&'a Json>, Failure> {
-    let mut safety = None;
+/// The top-level members that only this dialect has: those of its own clients, and safety settings, by the names that other
+/// gateways take from OpenAI's. Other dialects' extras have no place here.
+fn own_members<'a>(extras: &'a [Extra], dropped: &mut Dropped) -> Result<Vec<(&'a str, &'a Json)>, Failure> {
+    let mut own = Vec::new();
     for extra in extras {
-        if extra.dialect == "openai" && matches!(extra.name.as_str(), "safety_settings" | "safetySettings") {
-            safety = Some(&extra.value);
-        } else {
-            extra.left_out()?.into_iter().for_each(|name| dropped.push(name));
+        match (extra.dialect, extra.name.as_str()) {
+            ("openai", "safety_settings" | "safetySettings") => own.push(("safetySettings", &extra.value)),
+            (DIALECT, name) if !name.contains('.') => own.push((name, &extra.value)),
+            (DIALECT, _) => {}
+            _ => extra.left_out()?.into_iter().for_each(|name| dropped.push(name)),
         }
     }
-    Ok(safety)
+    Ok(own)
+}
+
+/// The members of `parent` that only this dialect has: an extra's name is a path.
+pub(super) fn own_inside<'a>(request: &'a Request, parent: &str) -> impl Iterator<Item = (&'a str, &'a Json)> {
+    let own = request.extras.iter().filter(|extra| extra.dialect == DIALECT);
+    own.filter_map(move |extra| Some((extra.name.strip_prefix(parent)?.strip_prefix('.')?, &extra.value)))
 }
 
 fn generation_config(request: &Request, quirks: &Quirks, family: Family, dropped: &mut Dropped) -> Json {
@@ -88,6 +95,7 @@ fn generation_config(request: &Request, quirks: &Quirks, family: Family, dropped
         write_limits(w, &request.settings, dropped);
         write_logprobs(w, &request.settings);
         write_format(w, request.format.as_ref(), quirks, family);
+        own_inside(request, "generationConfig").for_each(|(name, value)| w.key(name).json(value));
         let wanted = request.reasoning.as_ref().map(|reasoning| thinking::config(family, reasoning));
         match wanted {
             Some(Ok(Some(config))) => config.write(w.key("thinkingConfig")),

@@ -210,6 +210,7 @@ fn ending(reason: &str, candidate: Value<'_>) -> Ending {
         | "PROHIBITED_CONTENT"
         | "SPII"
         | "LANGUAGE"
+        | "MODEL_ARMOR"
         | "IMAGE_SAFETY"
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION" => Ending::Good(Finish::ContentFilter),

@@ -1,6 +1,7 @@
 //! Functions that the model may call: `tools` and `toolConfig`.
 
 use super::family::Family;
+use super::request::own_inside;
 use super::schema::{self, Form};
 use crate::chat::{Failure, Request, Tool, ToolChoice};
 use crate::dialect::Quirks;
@@ -27,28 +28,41 @@ fn is_name(name: &str) -> bool {
     starts_well && name.len() <= NAME_CHARS_MAX && name.bytes().all(fits)
 }
 
-/// Writes both members, when there are functions: a choice without any is refused.
+/// Writes both members, when there are functions or tools of Google's own: a choice without any is refused.
 pub(super) fn write(w: &mut Writer, request: &Request, quirks: &Quirks, family: Family) {
-    if request.tools.is_empty() {
+    let own: Vec<_> = own_inside(request, "tools").collect();
+    if request.tools.is_empty() && own.is_empty() {
         return;
     }
-    // All in one entry: older models refuse a second one.
+    // All functions in one entry: older models refuse a second one.
     w.key("tools").array(|w| {
-        w.object(|w| {
-            w.key("functionDeclarations").array(|w| {
-                request.tools.iter().for_each(|tool| write_declaration(w, tool, quirks, family));
+        if !request.tools.is_empty() {
+            w.object(|w| {
+                w.key("functionDeclarations").array(|w| {
+                    request.tools.iter().for_each(|tool| write_declaration(w, tool, quirks, family));
+                });
             });
-        });
+        }
+        own.into_iter().for_each(|(name, value)| w.object(|w| w.key(name).json(value)));
     });
-    let Some((mode, only)) = mode(request, family) else { return };
+    let mode = mode(request, family).filter(|_| !request.tools.is_empty());
+    let own: Vec<_> = own_inside(request, "toolConfig").collect();
+    if mode.is_none() && own.is_empty() {
+        return;
+    }
     w.key("toolConfig").object(|w| {
-        w.key("functionCallingConfig").object(|w| {
-            w.key("mode").str(mode);
-            if let Some(name) = only {
-                w.key("allowedFunctionNames").array(|w| w.text(name));
-            }
-        });
+        if let Some((mode, only)) = mode {
+            w.key("functionCallingConfig").object(|w| write_mode(w, mode, only));
+        }
+        own.into_iter().for_each(|(name, value)| w.key(name).json(value));
     });
+}
+
+fn write_mode(w: &mut Writer, mode: &str, only: Option<&Text>) {
+    w.key("mode").str(mode);
+    if let Some(name) = only {
+        w.key("allowedFunctionNames").array(|w| w.text(name));
+    }
 }
 
 fn write_declaration(w: &mut Writer, tool: &Tool, quirks: &Quirks, family: Family) {
