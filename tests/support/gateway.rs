@@ -30,11 +30,17 @@ pub fn gateway() -> Setup {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("polyllama-test-{}-{number}", std::process::id()));
     std::fs::create_dir_all(folder.join("state")).unwrap();
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let state = folder.join("state").display().to_string();
     let setup = Setup { env: Vec::new(), args: Vec::new(), port, is_port_set: true, folder };
     // Nobody listens on port 1: an Ollama of the developer's own machine must not join in.
     setup.env("OLLAMA_BASE_URL", "http://127.0.0.1:1").env("POLYLLAMA_STATE_DIR", &state)
+}
+
+/// A free port, none of those that the system gives to whoever asks for any: nobody gets it by chance before the gateway does.
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(12_000..32_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 impl Setup {
