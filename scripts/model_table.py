@@ -23,7 +23,7 @@ TABLE = Path(__file__).resolve().parent.parent / "src" / "catalogue" / "facts" /
 
 HEADING = f"""\
 # What is known of models, for lists that don't tell. Made by scripts/model_table.py; don't edit.
-# From LiteLLM {VERSION}, MIT licence, Copyright (c) 2023 Berri AI (see THIRD-PARTY.md), and a few figures of the providers' own documentation.
+# From LiteLLM {VERSION}, MIT licence, Copyright (c) 2023 Berri AI (see THIRD-PARTY.md), and what scripts/model_table.py adds where that has nothing.
 # provider:id, window, most input, most output, length of a vector, capabilities; a tab between them, `-` for unknown.
 # Under `*` are names as catalogue/facts/family.rs shortens them: what holds wherever such a model is hosted.
 """
@@ -45,10 +45,11 @@ PROVIDERS = {
     "zai": ["zai"],
 }
 
-# The source has the most input of these; their window is that and the most output together (OpenAI's model pages, 2026-11).
+# The source has the most input of these; their window is that and the most output together (so OpenAI describes GPT-5).
 WINDOWS = {("openai", 272_000): 400_000, ("openai", 922_000): 1_050_000}
 
-# What the source lacks: window, most output, length of a vector, capabilities. From the providers' documentation, 2026-11.
+# What the source lacks: window, most output, length of a vector, capabilities. Put down by hand, as the
+# providers describe their models; an operator's own words go before them.
 MORE = {
     "codestral:codestral-2508": (256_000, None, None, "tools"),
     "codestral:codestral-latest": (256_000, None, None, "tools"),
@@ -66,7 +67,7 @@ MORE = {
     "qwen:text-embedding-v4": (8_192, None, 1_024, "embedding"),
 }
 
-# The same of open models, by their makers' model cards: hosts leave much out.
+# The same of open models, as their makers describe them: hosts leave much out.
 SHARED_MORE = {
     **{f"qwen3-{size}": "tools thinking" for size in ["0.6b", "1.7b", "4b", "8b", "14b", "32b", "30b-a3b", "235b-a22b"]},
     **{f"qwen3thinking-{size}": "tools thinking" for size in ["4b", "30b-a3b", "235b-a22b"]},
@@ -92,7 +93,7 @@ SHARED_MORE = {
     "qwq-32b": "tools thinking",
 }
 
-# Vectors of open models, by their makers' model cards.
+# Vectors of open models, by hand as well.
 SHARED_VECTORS = {
     "bgem3": 1_024,
     "nomicembed1.5": 768,
@@ -102,7 +103,8 @@ SHARED_VECTORS = {
     "qwen3embedding-8b": 4_096,
 }
 
-# Called thinking by the source; their providers' documentation says otherwise, and some refuse to be asked for it.
+# Called thinking by the source, though their names say otherwise (a chat, coding or plain variant beside a thinking one), and some refuse
+# to be asked for it.
 NOT_THINKING = re.compile(r"(openai:|\*:)gpt.*chat|(qwen:|\*:)qwen.*coder|qwen:qwen-max$|\*:qwenmax$|(mistral:|\*:)devstral")
 
 
