@@ -205,8 +205,8 @@ class RealOllama(unittest.TestCase):
             body = json.loads(said)
             counted = body["prompt_eval_count"] if "prompt_eval_count" in body else body["usage"]["prompt_tokens"]
             self.assertGreaterEqual(counted, 700, path)
-            # More than the model was trained on.
-            asked["messages"][0]["content"] = "hello " * 7000
+            # More than the 8192 tokens that the model was trained on.
+            asked["messages"][0]["content"] = "hello " * 10_000
             status, said = ask(self.base, path, asked)
             self.assertEqual(status, 400, said)
         self.assertIn("deleted", self.ollama("rm", "narrow"))
