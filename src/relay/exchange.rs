@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::attempts::Try;
+use super::body::keeping;
 use super::fit::Fit;
 use super::loaded::Turn;
 use super::source::Source;
@@ -51,7 +52,7 @@ pub(super) async fn run(
     let answered = send(relay, ask, attempt, meter, turn.as_ref()).await;
     match turn {
         None => answered,
-        Some(turn) => answered.map(|response| response.map(|body| turn.carried(body))),
+        Some(turn) => answered.map(|response| response.map(|body| keeping(body, turn))),
     }
 }
 

@@ -32,7 +32,7 @@ use crate::config::{Config, Limits};
 use crate::observe::Meter;
 pub use ask::{Ask, as_typed};
 use attempts::{Attempts, Next, Try};
-pub use body::{Body, BodyError, full, streamed};
+pub use body::{Body, BodyError, full, keeping, streamed};
 pub use forward::Errand;
 use loaded::Servers;
 use std::sync::Arc;
