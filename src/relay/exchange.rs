@@ -14,6 +14,7 @@ use super::fit::Fit;
 use super::loaded::Turn;
 use super::source::Source;
 use super::{Ask, Body, Relay, embed, headers, pass, translate, upstream};
+use crate::catalogue::Target;
 use crate::chat::{Class, Event, Failure, Told};
 use crate::dialect::{Framing, Operation, Wire};
 use crate::json::Json;
@@ -21,7 +22,7 @@ use crate::observe::Meter;
 use crate::provider::{Face, Way};
 
 /// The most of an error body that is read.
-const ERROR_BYTES_MAX: usize = 1 << 20;
+pub(super) const ERROR_BYTES_MAX: usize = 1 << 20;
 
 /// So much of a body that is no answer is searched for words to show.
 const WORDS_BYTES_MAX: usize = 4096;
@@ -166,25 +167,7 @@ impl Context<'_> {
 
     /// What an error body means, with the provider's own words kept. `status` is 200 for an error inside an answer.
     pub(super) fn judged(&self, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
-        let provider = &self.attempt.target.provider;
-        // Before it is read, since what is read may be cut in the middle of a key.
-        let words = String::from_utf8_lossy(&body);
-        let clean = provider.pool.without_keys(&words);
-        let is_clean = clean == words;
-        let mut error = self.wire.dialect().read_error(status, &Bytes::from(clean.into_owned()));
-        let has_own_form = error.has_own_form;
-        error.message = provider.pool.redacted(&error.message);
-        let model = &self.attempt.target.model;
-        let mut failure = provider.rules.classify(status, headers, error, model, Timestamp::now());
-        failure.notes = headers::notes(headers);
-        if !has_own_form {
-            return self.named(failure);
-        }
-        if is_clean {
-            drop(words);
-            failure.told = Some(self.told(status, failure.status, headers, body));
-        }
-        failure
+        judged(&self.attempt.target, self.wire, status, headers, body)
     }
 
     /// What a failure that a decoder found inside a 200 means: by the provider's rules where the body is an error and
@@ -201,21 +184,9 @@ impl Context<'_> {
         self.named(failure)
     }
 
-    /// An error as the provider told it. Inside a 200, Ollama's clients know it as a line of its own; others are better served
-    /// by the status that fits.
-    fn told(&self, status: u16, fitting: u16, headers: &HeaderMap, body: Bytes) -> Told {
-        if status < 400 && self.wire.framing() == Framing::Sse {
-            return Told { status: fitting, content_type: None, body };
-        }
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Told { status, content_type: content_type.map(str::to_owned), body }
-    }
-
     /// A failure of the connection or of an answer's form, with the provider's name before it. It may quote the answer.
-    pub(super) fn named(&self, mut failure: Failure) -> Failure {
-        let provider = &self.attempt.target.provider;
-        failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
-        failure
+    pub(super) fn named(&self, failure: Failure) -> Failure {
+        named(&self.attempt.target, failure)
     }
 
     /// A 200 whose body is not what the wire says, such as the page of a wrong address.
@@ -227,6 +198,44 @@ impl Context<'_> {
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
         self.named(Failure::new(Class::BadAnswer, message))
     }
+}
+
+/// What an error body of a target means that was asked in this wire.
+pub(super) fn judged(target: &Target, wire: Wire, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
+    let provider = &target.provider;
+    // Before it is read, since what is read may be cut in the middle of a key.
+    let words = String::from_utf8_lossy(&body);
+    let clean = provider.pool.without_keys(&words);
+    let is_clean = clean == words;
+    let mut error = wire.dialect().read_error(status, &Bytes::from(clean.into_owned()));
+    let has_own_form = error.has_own_form;
+    error.message = provider.pool.redacted(&error.message);
+    let mut failure = provider.rules.classify(status, headers, error, &target.model, Timestamp::now());
+    failure.notes = headers::notes(headers);
+    if !has_own_form {
+        return named(target, failure);
+    }
+    if is_clean {
+        drop(words);
+        failure.told = Some(told(wire, status, failure.status, headers, body));
+    }
+    failure
+}
+
+/// An error as the provider told it. Inside a 200, Ollama's clients know it as a line of its own; others are better served by
+/// the status that fits.
+fn told(wire: Wire, status: u16, fitting: u16, headers: &HeaderMap, body: Bytes) -> Told {
+    if status < 400 && wire.framing() == Framing::Sse {
+        return Told { status: fitting, content_type: None, body };
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Told { status, content_type: content_type.map(str::to_owned), body }
+}
+
+fn named(target: &Target, mut failure: Failure) -> Failure {
+    let provider = &target.provider;
+    failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
+    failure
 }
 
 /// Do the events hold content, or an end that is none the worse for having no content? Then the answer has begun.

@@ -9,6 +9,7 @@ pub mod attempts;
 mod body;
 mod choose;
 mod connect;
+mod count;
 pub mod discover;
 mod embed;
 mod exchange;
