@@ -12,7 +12,7 @@ use crate::relay::{Ask, Body};
 /// Clients of this dialect send it with every request.
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// Does the client of a path that two dialects share speak this one?
+/// Does the client of a path that several dialects share speak this one?
 pub(super) fn is_spoken(headers: &HeaderMap) -> bool {
     headers.contains_key(VERSION)
 }

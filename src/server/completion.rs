@@ -20,6 +20,11 @@ const DISCOVERY_WAIT: Duration = Duration::from_secs(3);
 /// Of a longer model name the log has the beginning.
 const NAME_CHARS_LOGGED: usize = 256;
 
+/// A model's name, as far as the log has it.
+pub(super) fn logged(name: &str) -> String {
+    name.chars().take(NAME_CHARS_LOGGED).collect()
+}
+
 /// Says which provider answered.
 pub(super) const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-polyllama-model");
@@ -62,7 +67,7 @@ pub(super) async fn answer(
 
 /// Answers a request whose model and form are known.
 pub(super) async fn answer_to(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Response<Body> {
-    pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
+    pending.record.model = logged(&ask.model);
     let (wire, is_stream) = (ask.wire, ask.stream);
     let found = look_up(gateway, &ask.model).await;
     let first = found.as_ref().ok().and_then(|route| route.targets.first());
