@@ -17,12 +17,14 @@ mod fit;
 mod forward;
 mod headers;
 mod loaded;
+mod look;
 mod pass;
 mod source;
 mod translate;
 pub mod upstream;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::Response;
@@ -36,7 +38,6 @@ use attempts::{Attempts, Next, Try};
 pub use body::{Body, BodyError, full, keeping, streamed};
 pub use forward::Errand;
 use loaded::Servers;
-use std::sync::Arc;
 use upstream::Upstream;
 
 /// Sends requests on.
