@@ -30,8 +30,8 @@ const WORDS_BYTES_MAX: usize = 4096;
 /// A whole error body should come at once.
 const ERROR_WAIT: Duration = Duration::from_secs(20);
 
-/// What an answer is read against.
-pub(super) struct Context<'a> {
+/// One try on its way: what its request is made by, and its answer read against.
+pub(super) struct Exchange<'a> {
     pub(super) relay: &'a Relay,
     pub(super) attempt: &'a Try,
     /// The wire that the provider speaks here.
@@ -73,15 +73,15 @@ async fn send(
         Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
             ask.embed()?;
             let wire = face.dialect.wire(Operation::Embed);
-            let context = Context { relay, attempt, wire, meter, turn };
-            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask))
+            let exchange = Exchange { relay, attempt, wire, meter, turn };
+            embed::answer(&exchange, ask, face).await.map_err(|failure| in_words(failure, wire, ask))
         }
         Way::Pass(face) => {
-            let context = Context { relay, attempt, wire: ask.wire, meter, turn };
+            let exchange = Exchange { relay, attempt, wire: ask.wire, meter, turn };
             let body = pass::request(ask, &attempt.target);
-            let mut fit = Fit::of(&context, ask, &body).await?;
+            let mut fit = Fit::of(&exchange, ask, &body).await?;
             loop {
-                let answered = pass(&context, ask, face, fit.fitted(&body)).await;
+                let answered = pass(&exchange, ask, face, fit.fitted(&body)).await;
                 if let Some(answered) = fit.settled(answered).await {
                     return answered;
                 }
@@ -89,11 +89,11 @@ async fn send(
         }
         Way::Translate(face) => {
             let wire = face.wire(ask.request()?);
-            let context = Context { relay, attempt, wire, meter, turn };
-            let answered = match translated(&context, ask, face).await {
+            let exchange = Exchange { relay, attempt, wire, meter, turn };
+            let answered = match translated(&exchange, ask, face).await {
                 Err(refused) if wire.dialect().refuses_thinking(&refused) && ask.gives_up_thinking() => {
                     meter.dropped(1);
-                    translated(&context, ask, face).await
+                    translated(&exchange, ask, face).await
                 }
                 answered => answered,
             };
@@ -103,28 +103,28 @@ async fn send(
 }
 
 /// Asks in the words of the provider's wire, with the context that the prompt needs.
-async fn translated(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
-    let body = translate::request(context, ask)?;
-    let mut fit = Fit::of(context, ask, &body).await?;
+async fn translated(exchange: &Exchange<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
+    let body = translate::request(exchange, ask)?;
+    let mut fit = Fit::of(exchange, ask, &body).await?;
     loop {
-        let answered = translate(context, ask, face, fit.fitted(&body)).await;
+        let answered = translate(exchange, ask, face, fit.fitted(&body)).await;
         if let Some(answered) = fit.settled(answered).await {
             return answered;
         }
     }
 }
 
-async fn pass(context: &Context<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
-    let response = context.send(ask, face, body, Some(&ask.headers)).await?;
-    pass::answer(context, ask, response).await
+async fn pass(exchange: &Exchange<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
+    let response = exchange.send(ask, face, body, Some(&ask.headers)).await?;
+    pass::answer(exchange, ask, response).await
 }
 
-async fn translate(context: &Context<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
-    let response = context.send(ask, face, body, None).await?;
-    translate::answer(context, ask, response).await
+async fn translate(exchange: &Exchange<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
+    let response = exchange.send(ask, face, body, None).await?;
+    translate::answer(exchange, ask, response).await
 }
 
-impl Context<'_> {
+impl Exchange<'_> {
     /// Sends a body and waits for the head of an answer that is no error.
     pub(super) async fn send(
         &self,
