@@ -24,7 +24,7 @@ test: test-rust test-clients test-model ## all tests; what they need they instal
 test-rust: ## unit tests and stories over real sockets; with the `ollama` command where it is on the PATH or OLLAMA_BIN names it
 	cargo test --no-fail-fast
 
-test-clients: ## the official Ollama and OpenAI clients, Python and Node, and LangChain, against the running binary
+test-clients: ## the official clients (Ollama, OpenAI, Anthropic, Google, LangChain) against the running binary
 	cargo test --no-run --quiet
 	$(PYTHON) tests/clients/run.py $(TARGET)/debug/polyllama
 

@@ -554,6 +554,15 @@ fn tokens_are_counted_by_google_or_about() {
     assert_eq!(told.header("x-polyllama-estimated"), None);
     assert_eq!(up.last().json()["generateContentRequest"]["model"], "models/gemini-2.5-flash");
     assert_eq!(up.last().key(), Some("provider-key"));
+    // Google says 400 both to a wrong request and to a wrong key, and the key is none of the client's.
+    for (message, want) in
+        [("* GenerateContentRequest.contents: is empty", 400), ("API key not valid: provider-key", 200)]
+    {
+        up.now_answers(status(400, json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})));
+        let told = gw.post(&format!("/v1beta/models/{name}:countTokens"), &question("Hi"));
+        assert_eq!((told.status, told.header("x-polyllama-estimated").is_some()), (want, want == 200));
+        assert!(!told.everything().contains("provider-key"), "{}", told.everything());
+    }
 
     let (_up, gw, name) = started("openai", "gpt-4o", answers);
     let count = |words: &str| {

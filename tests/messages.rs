@@ -528,6 +528,17 @@ fn tokens_are_counted_or_estimated() {
     ));
     let instead = gw.post("/v1/messages/count_tokens", &body(NAME));
     assert_eq!((instead.status, instead.header("x-polyllama-estimated")), (200, Some("true")));
+    let refusal = |message: &str| {
+        let error = json!({"type": "error", "error": {"type": "invalid_request_error", "message": message}});
+        (error.clone(), status(400, error))
+    };
+    up.now_answers(refusal("Your credit balance is too low to access the API").1);
+    let instead = gw.post("/v1/messages/count_tokens", &body(NAME));
+    assert_eq!((instead.status, instead.header("x-polyllama-estimated")), (200, Some("true")));
+    let (told, refused) = refusal("system: must be a string");
+    up.now_answers(refused);
+    let refused = gw.post("/v1/messages/count_tokens", &body(NAME));
+    assert_eq!((refused.status, refused.json()), (400, told));
     let wrong = gw.post("/v1/messages/count_tokens", &json!({"model": NAME}));
     assert_eq!((wrong.status, &wrong.json()["error"]["message"]), (400, &json!("messages is required")));
     let unknown = gw.post("/v1/messages/count_tokens", &body("nosuch"));

@@ -11,6 +11,7 @@ use super::entry::{Built, Entry, EntryError, SwitchedOn};
 use super::places::{Place, usual_batch};
 use super::rules::Rules;
 use super::{Auth, Provider};
+use crate::dialect::Dialect;
 
 /// Where values come from.
 pub(super) struct Sources<'a> {
@@ -204,6 +205,10 @@ impl Entry {
         for face in faces.iter_mut().filter(|_| is_keyless) {
             face.auth = Auth::None;
         }
+        let is_local = self.local.unwrap_or(false);
+        if is_local && faces.iter().all(|face| face.dialect != Dialect::Ollama) {
+            return Err(sources.error("`local` is for servers of the dialect `ollama`".to_owned()));
+        }
         let prefix = sources.prefix;
         Ok(Provider {
             prefix: if index == 0 { prefix.to_owned() } else { format!("{prefix}{}", index + 1) },
@@ -214,7 +219,7 @@ impl Entry {
             key_files: keys.files.clone(),
             is_keyless,
             is_optional: self.switched_on == Some(SwitchedOn::Answer) && !place.is_from_env && !sources.from_config,
-            is_local: self.local.unwrap_or(false),
+            is_local,
             static_models: self.static_models.clone(),
             check_path: self.check_path.clone(),
             include: glob_set(prefix, &self.include)?,

@@ -55,7 +55,7 @@ pub struct Entry {
     pub openai_face: Option<FaceMode>,
     /// What switches it on.
     pub switched_on: Option<SwitchedOn>,
-    /// Its models are listed under their own names, as an Ollama server's own.
+    /// It is an Ollama server: its models are listed under their own names, and managed there.
     pub local: Option<bool>,
     /// Models to list when it has no list, or none that answers.
     pub static_models: Vec<String>,

@@ -41,7 +41,7 @@ pub struct Provider {
     pub is_keyless: bool,
     /// It is on only if it answers (Ollama at its default address): silence is no trouble to report.
     pub is_optional: bool,
-    /// Its models are listed under their own names, as an Ollama server's own.
+    /// It is an Ollama server: its models are listed under their own names, and managed there.
     pub is_local: bool,
     /// Models to list when it has no list, or none that answers.
     pub static_models: Vec<String>,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use http::Method;
 
 use super::Relay;
-use super::fit::look_at_loaded;
+use super::look::look_at_loaded;
 use crate::catalogue::{Route, Target};
 use crate::chat::{Class, Failure};
 

@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt};
 use http::{HeaderMap, Response};
 use jiff::Timestamp;
 
-use super::exchange::Context;
+use super::exchange::Exchange;
 use super::fit::Fit;
 use super::source::Source;
 use super::{Ask, Body, full, headers, translate};
@@ -51,8 +51,8 @@ pub(super) fn is_asked(ask: &mut Ask, way: Way<'_>, provider: &Provider) -> bool
 }
 
 /// The answer in the client's wire.
-pub(super) async fn answer(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
-    let target = &context.attempt.target;
+pub(super) async fn answer(exchange: &Exchange<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
+    let target = &exchange.attempt.target;
     let mut request = ask.embed()?.clone();
     ask.name_at(target).clone_into(&mut request.model);
     let max = target.provider.embed_batch_max.unwrap_or(usize::MAX).max(1);
@@ -61,7 +61,7 @@ pub(super) async fn answer(context: &Context<'_>, ask: &mut Ask, face: &Face) ->
     let asked: &Ask = ask;
     let left = request.inputs.chunks(max).enumerate().skip(done.parts.len());
     let calls: Vec<_> =
-        left.map(|(number, inputs)| call(context, asked, face, &request, inputs, number == 0)).collect();
+        left.map(|(number, inputs)| call(exchange, asked, face, &request, inputs, number == 0)).collect();
     let mut calls = stream::iter(calls).buffered(CALLS_MAX);
     while let Some(answered) = calls.next().await {
         match answered {
@@ -77,17 +77,17 @@ pub(super) async fn answer(context: &Context<'_>, ask: &mut Ask, face: &Face) ->
         }
     }
     drop(calls);
-    Ok(written(context, ask, &request, Embedded::join(done.parts), &told))
+    Ok(written(exchange, ask, &request, Embedded::join(done.parts), &told))
 }
 
 fn written(
-    context: &Context<'_>,
+    exchange: &Exchange<'_>,
     ask: &Ask,
     request: &EmbedRequest,
     embedded: Embedded,
     told: &HeaderMap,
 ) -> Response<Body> {
-    let meter = context.meter;
+    let meter = exchange.meter;
     meter.content();
     meter.usage(Some(embedded.usage));
     meter.finished();
@@ -99,18 +99,18 @@ fn written(
 
 /// One call: the vectors of `inputs`. What can't be asked for is counted with the first.
 async fn call(
-    context: &Context<'_>,
+    exchange: &Exchange<'_>,
     ask: &Ask,
     face: &Face,
     request: &EmbedRequest,
     inputs: &[Input],
     is_first: bool,
 ) -> Result<(Embedded, HeaderMap), Failure> {
-    let (body, dropped) = translate::ruled(context, context.wire.write_embed(request, inputs)?)?;
-    context.meter.dropped(if is_first { dropped } else { 0 });
-    let mut fit = Fit::of_texts(context, ask.wire, inputs, &body).await?;
+    let (body, dropped) = translate::ruled(exchange, exchange.wire.write_embed(request, inputs)?)?;
+    exchange.meter.dropped(if is_first { dropped } else { 0 });
+    let mut fit = Fit::of_texts(exchange, ask.wire, inputs, &body).await?;
     loop {
-        let answered = vectors(context, ask, face, fit.fitted(&body), inputs.len()).await;
+        let answered = vectors(exchange, ask, face, fit.fitted(&body), inputs.len()).await;
         if let Some(answered) = fit.settled(answered).await {
             return answered;
         }
@@ -119,24 +119,24 @@ async fn call(
 
 /// The vectors of so many texts.
 async fn vectors(
-    context: &Context<'_>,
+    exchange: &Exchange<'_>,
     ask: &Ask,
     face: &Face,
     body: Bytes,
     wanted: usize,
 ) -> Result<(Embedded, HeaderMap), Failure> {
-    let response = context.send(ask, face, body, None).await?;
+    let response = exchange.send(ask, face, body, None).await?;
     let (head, body) = response.into_parts();
-    let limits = &context.relay.limits;
+    let limits = &exchange.relay.limits;
     let mut source = Source::new(body, limits.silence);
-    let whole = source.whole(limits.body_bytes_max).await.map_err(|failure| context.named(failure))?;
-    let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
-    let read = context.wire.read_embedded(&json);
-    let embedded = read.map_err(|failure| context.judged_inside(failure, &head.headers, whole))?;
+    let whole = source.whole(limits.body_bytes_max).await.map_err(|failure| exchange.named(failure))?;
+    let Ok(json) = Json::parse(whole.clone()) else { return Err(exchange.not_an_answer(&whole)) };
+    let read = exchange.wire.read_embedded(&json);
+    let embedded = read.map_err(|failure| exchange.judged_inside(failure, &head.headers, whole))?;
     let told = embedded.vectors.len();
     if told != wanted {
         let message = format!("it answered {told} vectors for {wanted} texts");
-        return Err(context.named(Failure::new(Class::BadAnswer, message)));
+        return Err(exchange.named(Failure::new(Class::BadAnswer, message)));
     }
     Ok((embedded, head.headers))
 }

@@ -9,10 +9,12 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::attempts::Try;
+use super::body::keeping;
 use super::fit::Fit;
 use super::loaded::Turn;
 use super::source::Source;
 use super::{Ask, Body, Relay, embed, headers, pass, translate, upstream};
+use crate::catalogue::Target;
 use crate::chat::{Class, Event, Failure, Told};
 use crate::dialect::{Framing, Operation, Wire};
 use crate::json::Json;
@@ -20,7 +22,7 @@ use crate::observe::Meter;
 use crate::provider::{Face, Way};
 
 /// The most of an error body that is read.
-const ERROR_BYTES_MAX: usize = 1 << 20;
+pub(super) const ERROR_BYTES_MAX: usize = 1 << 20;
 
 /// So much of a body that is no answer is searched for words to show.
 const WORDS_BYTES_MAX: usize = 4096;
@@ -28,8 +30,8 @@ const WORDS_BYTES_MAX: usize = 4096;
 /// A whole error body should come at once.
 const ERROR_WAIT: Duration = Duration::from_secs(20);
 
-/// What an answer is read against.
-pub(super) struct Context<'a> {
+/// One try on its way: what its request is made by, and its answer read against.
+pub(super) struct Exchange<'a> {
     pub(super) relay: &'a Relay,
     pub(super) attempt: &'a Try,
     /// The wire that the provider speaks here.
@@ -51,7 +53,7 @@ pub(super) async fn run(
     let answered = send(relay, ask, attempt, meter, turn.as_ref()).await;
     match turn {
         None => answered,
-        Some(turn) => answered.map(|response| response.map(|body| turn.carried(body))),
+        Some(turn) => answered.map(|response| response.map(|body| keeping(body, turn))),
     }
 }
 
@@ -71,15 +73,15 @@ async fn send(
         Way::Pass(face) | Way::Translate(face) if embed::is_asked(ask, way, provider) => {
             ask.embed()?;
             let wire = face.dialect.wire(Operation::Embed);
-            let context = Context { relay, attempt, wire, meter, turn };
-            embed::answer(&context, ask, face).await.map_err(|failure| in_words(failure, wire, ask))
+            let exchange = Exchange { relay, attempt, wire, meter, turn };
+            embed::answer(&exchange, ask, face).await.map_err(|failure| in_words(failure, wire, ask))
         }
         Way::Pass(face) => {
-            let context = Context { relay, attempt, wire: ask.wire, meter, turn };
+            let exchange = Exchange { relay, attempt, wire: ask.wire, meter, turn };
             let body = pass::request(ask, &attempt.target);
-            let mut fit = Fit::of(&context, ask, &body).await?;
+            let mut fit = Fit::of(&exchange, ask, &body).await?;
             loop {
-                let answered = pass(&context, ask, face, fit.fitted(&body)).await;
+                let answered = pass(&exchange, ask, face, fit.fitted(&body)).await;
                 if let Some(answered) = fit.settled(answered).await {
                     return answered;
                 }
@@ -87,11 +89,11 @@ async fn send(
         }
         Way::Translate(face) => {
             let wire = face.wire(ask.request()?);
-            let context = Context { relay, attempt, wire, meter, turn };
-            let answered = match translated(&context, ask, face).await {
+            let exchange = Exchange { relay, attempt, wire, meter, turn };
+            let answered = match translated(&exchange, ask, face).await {
                 Err(refused) if wire.dialect().refuses_thinking(&refused) && ask.gives_up_thinking() => {
                     meter.dropped(1);
-                    translated(&context, ask, face).await
+                    translated(&exchange, ask, face).await
                 }
                 answered => answered,
             };
@@ -101,28 +103,28 @@ async fn send(
 }
 
 /// Asks in the words of the provider's wire, with the context that the prompt needs.
-async fn translated(context: &Context<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
-    let body = translate::request(context, ask)?;
-    let mut fit = Fit::of(context, ask, &body).await?;
+async fn translated(exchange: &Exchange<'_>, ask: &mut Ask, face: &Face) -> Result<Response<Body>, Failure> {
+    let body = translate::request(exchange, ask)?;
+    let mut fit = Fit::of(exchange, ask, &body).await?;
     loop {
-        let answered = translate(context, ask, face, fit.fitted(&body)).await;
+        let answered = translate(exchange, ask, face, fit.fitted(&body)).await;
         if let Some(answered) = fit.settled(answered).await {
             return answered;
         }
     }
 }
 
-async fn pass(context: &Context<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
-    let response = context.send(ask, face, body, Some(&ask.headers)).await?;
-    pass::answer(context, ask, response).await
+async fn pass(exchange: &Exchange<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
+    let response = exchange.send(ask, face, body, Some(&ask.headers)).await?;
+    pass::answer(exchange, ask, response).await
 }
 
-async fn translate(context: &Context<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
-    let response = context.send(ask, face, body, None).await?;
-    translate::answer(context, ask, response).await
+async fn translate(exchange: &Exchange<'_>, ask: &Ask, face: &Face, body: Bytes) -> Result<Response<Body>, Failure> {
+    let response = exchange.send(ask, face, body, None).await?;
+    translate::answer(exchange, ask, response).await
 }
 
-impl Context<'_> {
+impl Exchange<'_> {
     /// Sends a body and waits for the head of an answer that is no error.
     pub(super) async fn send(
         &self,
@@ -165,25 +167,7 @@ impl Context<'_> {
 
     /// What an error body means, with the provider's own words kept. `status` is 200 for an error inside an answer.
     pub(super) fn judged(&self, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
-        let provider = &self.attempt.target.provider;
-        // Before it is read, since what is read may be cut in the middle of a key.
-        let words = String::from_utf8_lossy(&body);
-        let clean = provider.pool.without_keys(&words);
-        let is_clean = clean == words;
-        let mut error = self.wire.dialect().read_error(status, &Bytes::from(clean.into_owned()));
-        let has_own_form = error.has_own_form;
-        error.message = provider.pool.redacted(&error.message);
-        let model = &self.attempt.target.model;
-        let mut failure = provider.rules.classify(status, headers, error, model, Timestamp::now());
-        failure.notes = headers::notes(headers);
-        if !has_own_form {
-            return self.named(failure);
-        }
-        if is_clean {
-            drop(words);
-            failure.told = Some(self.told(status, failure.status, headers, body));
-        }
-        failure
+        judged(&self.attempt.target, self.wire, status, headers, body)
     }
 
     /// What a failure that a decoder found inside a 200 means: by the provider's rules where the body is an error and
@@ -200,21 +184,9 @@ impl Context<'_> {
         self.named(failure)
     }
 
-    /// An error as the provider told it. Inside a 200, Ollama's clients know it as a line of its own; others are better served
-    /// by the status that fits.
-    fn told(&self, status: u16, fitting: u16, headers: &HeaderMap, body: Bytes) -> Told {
-        if status < 400 && self.wire.framing() == Framing::Sse {
-            return Told { status: fitting, content_type: None, body };
-        }
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Told { status, content_type: content_type.map(str::to_owned), body }
-    }
-
     /// A failure of the connection or of an answer's form, with the provider's name before it. It may quote the answer.
-    pub(super) fn named(&self, mut failure: Failure) -> Failure {
-        let provider = &self.attempt.target.provider;
-        failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
-        failure
+    pub(super) fn named(&self, failure: Failure) -> Failure {
+        named(&self.attempt.target, failure)
     }
 
     /// A 200 whose body is not what the wire says, such as the page of a wrong address.
@@ -226,6 +198,44 @@ impl Context<'_> {
             format!("its answer is not the JSON that was expected (is the base URL right?): {}", shown.trim());
         self.named(Failure::new(Class::BadAnswer, message))
     }
+}
+
+/// What an error body of a target means that was asked in this wire.
+pub(super) fn judged(target: &Target, wire: Wire, status: u16, headers: &HeaderMap, body: Bytes) -> Failure {
+    let provider = &target.provider;
+    // Before it is read, since what is read may be cut in the middle of a key.
+    let words = String::from_utf8_lossy(&body);
+    let clean = provider.pool.without_keys(&words);
+    let is_clean = clean == words;
+    let mut error = wire.dialect().read_error(status, &Bytes::from(clean.into_owned()));
+    let has_own_form = error.has_own_form;
+    error.message = provider.pool.redacted(&error.message);
+    let mut failure = provider.rules.classify(status, headers, error, &target.model, Timestamp::now());
+    failure.notes = headers::notes(headers);
+    if !has_own_form {
+        return named(target, failure);
+    }
+    if is_clean {
+        drop(words);
+        failure.told = Some(told(wire, status, failure.status, headers, body));
+    }
+    failure
+}
+
+/// An error as the provider told it. Inside a 200, Ollama's clients know it as a line of its own; others are better served by
+/// the status that fits.
+fn told(wire: Wire, status: u16, fitting: u16, headers: &HeaderMap, body: Bytes) -> Told {
+    if status < 400 && wire.framing() == Framing::Sse {
+        return Told { status: fitting, content_type: None, body };
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Told { status, content_type: content_type.map(str::to_owned), body }
+}
+
+fn named(target: &Target, mut failure: Failure) -> Failure {
+    let provider = &target.provider;
+    failure.message = format!("provider '{}': {}", provider.prefix, provider.pool.redacted(&failure.message));
+    failure
 }
 
 /// Do the events hold content, or an end that is none the worse for having no content? Then the answer has begun.

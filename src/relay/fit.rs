@@ -2,27 +2,19 @@
 //! where that is enough. What to ask for is decided in [`Known`]; here it is looked up, spliced in, and asked for again where
 //! the server says that it was too little.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
-use http_body_util::{BodyExt, Limited};
 
-use super::exchange::Context;
-use super::{Ask, Errand, Relay};
+use super::exchange::Exchange;
+use super::look::{look_at_facts, look_at_loaded};
+use super::{Ask, Relay};
 use crate::catalogue::Target;
 use crate::chat::{Class, Estimate, Failure, Input, Part};
 use crate::dialect::ollama::context::{Decision, Known, Need};
 use crate::dialect::ollama::name;
-use crate::dialect::ollama::window::{Wishes, read_facts, read_loaded, read_refusal, with_context};
+use crate::dialect::ollama::window::{Wishes, read_refusal, with_context};
 use crate::dialect::{Dialect, Operation, Wire};
-use crate::json::{Json, Style, Writer};
-
-/// A look at a server must not take longer: the request goes on without.
-const LOOK_WAIT: Duration = Duration::from_secs(2);
-
-/// The largest details of a model seen are some hundred kilobytes.
-const LOOK_BYTES_MAX: usize = 8 << 20;
 
 /// Of a body so small, its length is estimate enough.
 const SMALL_BODY: usize = 400;
@@ -32,7 +24,7 @@ const SENT_MAX: u32 = 3;
 
 /// A request on its way to a server, and what it asks for.
 pub(super) struct Fit<'a> {
-    context: &'a Context<'a>,
+    exchange: &'a Exchange<'a>,
     /// None where the server has no such contexts, or the client said what it wants.
     plan: Option<Plan>,
     /// The client's own context, and its prompt where that can be held against what the model counts.
@@ -62,30 +54,30 @@ struct Prompt {
 
 impl<'a> Fit<'a> {
     /// For a conversation or a completion. `body`: the request in the server's wire.
-    pub(super) async fn of(context: &'a Context<'a>, ask: &mut Ask, body: &Bytes) -> Result<Fit<'a>, Failure> {
-        let prompt = if is_fitted(context) { Prompt::of(ask) } else { None };
-        Fit::planned(context, ask.wire, prompt, body).await
+    pub(super) async fn of(exchange: &'a Exchange<'a>, ask: &mut Ask, body: &Bytes) -> Result<Fit<'a>, Failure> {
+        let prompt = if is_fitted(exchange) { Prompt::of(ask) } else { None };
+        Fit::planned(exchange, ask.wire, prompt, body).await
     }
 
     /// For texts to embed, each of which must fit.
     pub(super) async fn of_texts(
-        context: &'a Context<'a>,
+        exchange: &'a Exchange<'a>,
         client: Wire,
         inputs: &[Input],
         body: &Bytes,
     ) -> Result<Fit<'a>, Failure> {
-        let prompt = is_fitted(context).then(|| Prompt::of_texts(client, inputs));
-        Fit::planned(context, client, prompt, body).await
+        let prompt = is_fitted(exchange).then(|| Prompt::of_texts(client, inputs));
+        Fit::planned(exchange, client, prompt, body).await
     }
 
     async fn planned(
-        context: &'a Context<'a>,
+        exchange: &'a Exchange<'a>,
         client: Wire,
         prompt: Option<Prompt>,
         body: &Bytes,
     ) -> Result<Fit<'a>, Failure> {
-        let mut fit = Fit { context, plan: None, own: None, client, stays_loaded: true };
-        if !is_fitted(context) {
+        let mut fit = Fit { exchange, plan: None, own: None, client, stays_loaded: true };
+        if !is_fitted(exchange) {
             return Ok(fit);
         }
         let wishes = Wishes::of(body);
@@ -102,11 +94,11 @@ impl<'a> Fit<'a> {
     }
 
     fn target(&self) -> &'a Target {
-        &self.context.attempt.target
+        &self.exchange.attempt.target
     }
 
     fn servers(&self) -> &'a super::loaded::Servers {
-        &self.context.relay.servers
+        &self.exchange.relay.servers
     }
 
     async fn plan(&self, prompt: Prompt, wishes: &Wishes) -> Result<Option<Plan>, Failure> {
@@ -116,7 +108,7 @@ impl<'a> Fit<'a> {
             true => Need::to_embed(estimate, ratio),
             false => Need::new(estimate, wishes.output, ratio),
         };
-        let known = known(self.context.relay, self.target(), &need).await;
+        let known = known(self.exchange.relay, self.target(), &need).await;
         let facts = known.facts.unwrap_or_default();
         if facts.is_elsewhere {
             return Ok(None);
@@ -169,7 +161,7 @@ impl<'a> Fit<'a> {
     /// A refusal that we asked for has the form by which the client's dialect knows a prompt that is too long.
     fn in_client_words(&self, mut failure: Failure) -> Failure {
         let is_asked_for = self.plan.as_ref().is_some_and(|plan| plan.is_whole);
-        let is_other = self.client.dialect() != self.context.wire.dialect();
+        let is_other = self.client.dialect() != self.exchange.wire.dialect();
         if failure.class == Class::ContextTooLong && is_asked_for && is_other {
             (failure.told, failure.code, failure.kind) = (None, None, None);
         }
@@ -181,8 +173,8 @@ impl<'a> Fit<'a> {
             return;
         }
         self.servers().answered(self.target(), self.stays_loaded);
-        let Some(turn) = self.context.turn else { return };
-        let meter = self.context.meter;
+        let Some(turn) = self.exchange.turn else { return };
+        let meter = self.exchange.meter;
         if let Some(plan) = self.plan.as_ref().filter(|plan| plan.is_countable) {
             turn.count(meter, plan.need.prompt, plan.context, plan.is_whole);
         } else if let Some((context, Some(prompt))) = self.own {
@@ -192,7 +184,7 @@ impl<'a> Fit<'a> {
 
     /// Was the context too small, and is there more to be had?
     async fn grows(&mut self, failure: &Failure) -> bool {
-        let (relay, target, servers) = (self.context.relay, self.target(), self.servers());
+        let (relay, target, servers) = (self.exchange.relay, self.target(), self.servers());
         let Some(plan) = self.plan.as_mut().filter(|plan| plan.sent < SENT_MAX) else { return false };
         if failure.class != Class::ContextTooLong {
             return false;
@@ -217,10 +209,10 @@ impl<'a> Fit<'a> {
 }
 
 /// Does the server load contexts, and shall they be seen to?
-fn is_fitted(context: &Context<'_>) -> bool {
-    let target = &context.attempt.target;
+fn is_fitted(exchange: &Exchange<'_>) -> bool {
+    let target = &exchange.attempt.target;
     let is_local = target.provider.is_local && !name::is_elsewhere(&target.model);
-    is_local && context.relay.fits_context && context.wire.dialect() == Dialect::Ollama
+    is_local && exchange.relay.fits_context && exchange.wire.dialect() == Dialect::Ollama
 }
 
 impl Prompt {
@@ -285,44 +277,4 @@ async fn known(relay: &Relay, target: &Target, need: &Need) -> Known {
         look_at_loaded(relay, target, true).await;
     }
     servers.known(target)
-}
-
-/// Looks what a server has loaded. `is_asking`: for a request that is under way there already.
-pub(super) async fn look_at_loaded(relay: &Relay, target: &Target, is_asking: bool) {
-    let told = relay.look(target, Method::GET, "/api/ps", Bytes::new(), LOOK_WAIT).await;
-    let loaded = told.map(|json| read_loaded(&json));
-    relay.servers.saw_loaded(target, loaded, is_asking, Instant::now());
-}
-
-async fn look_at_facts(relay: &Relay, target: &Target) {
-    let mut writer = Writer::new(Style::Plain);
-    writer.object(|w| w.key("model").str(&target.model));
-    let body = Bytes::from(writer.into_bytes());
-    let told = relay.look(target, Method::POST, "/api/show", body, LOOK_WAIT).await;
-    relay.servers.saw_facts(target, told.map(|json| read_facts(&json)), Instant::now());
-}
-
-impl Relay {
-    /// A small answer of a local server, if it comes in time.
-    pub(super) async fn look(
-        &self,
-        target: &Target,
-        method: Method,
-        path: &str,
-        body: Bytes,
-        limit: Duration,
-    ) -> Option<Json> {
-        let headers = HeaderMap::new();
-        let asking = async {
-            let forwarded = self.forward(&target.provider, Errand::ollama(method, path, &headers, body));
-            let response = forwarded.await.ok().filter(|response| response.status().is_success())?;
-            let whole = Limited::new(response.into_body(), LOOK_BYTES_MAX).collect().await.ok()?;
-            Json::parse(whole.to_bytes()).ok()
-        };
-        let told = tokio::time::timeout(limit, asking).await.ok().flatten();
-        if told.is_none() {
-            tracing::debug!(provider = target.provider.prefix, "did not answer {path} in time, or not well");
-        }
-        told
-    }
 }

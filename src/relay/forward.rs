@@ -26,17 +26,17 @@ const DRAIN_WAIT: Duration = Duration::from_secs(600);
 /// One request to hand on.
 pub struct Errand<'a> {
     /// The face of the provider that gets it.
-    pub dialect: Dialect,
+    pub(super) dialect: Dialect,
     /// Its method.
-    pub method: Method,
+    pub(super) method: Method,
     /// Below the base URL of that face.
-    pub path: &'a str,
+    pub(super) path: &'a str,
     /// The headers of the client's request that leads to it.
-    pub client: &'a HeaderMap,
+    pub(super) client: &'a HeaderMap,
     /// Its body.
-    pub body: Body,
+    pub(super) body: Body,
     /// It may take hours, as managing models does; else the limits of completions hold.
-    pub is_slow: bool,
+    pub(super) is_slow: bool,
 }
 
 impl<'a> Errand<'a> {

@@ -2,17 +2,9 @@
 //! looks at a server puts in what it saw.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
-
-use super::Body;
-use super::body::BodyError;
 use crate::catalogue::Target;
 use crate::chat::{Class, Estimate};
 use crate::dialect::ollama::context::{Facts, Known};
@@ -337,11 +329,6 @@ impl Turn {
         let _ = self.counting.set(Counting { meter: Arc::clone(meter), prompt, context, is_whole });
     }
 
-    /// A body that is under way as long as it flows.
-    pub(super) fn carried(self, body: Body) -> Body {
-        Carried { body, _turn: self }.boxed_unsync()
-    }
-
     fn learn(&self) {
         let Some(Counting { meter, prompt, context, is_whole }) = self.counting.get() else { return };
         let Some(counted) = meter.tokens().0 else { return };
@@ -362,31 +349,6 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.learn();
         self.servers.leave(&self.target, Instant::now());
-    }
-}
-
-struct Carried {
-    body: Body,
-    _turn: Turn,
-}
-
-impl HttpBody for Carried {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod attempts;
 mod body;
 mod choose;
 mod connect;
+mod count;
 pub mod discover;
 mod embed;
 mod exchange;
@@ -16,12 +17,14 @@ mod fit;
 mod forward;
 mod headers;
 mod loaded;
+mod look;
 mod pass;
 mod source;
 mod translate;
 pub mod upstream;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::Response;
@@ -32,10 +35,9 @@ use crate::config::{Config, Limits};
 use crate::observe::Meter;
 pub use ask::{Ask, as_typed};
 use attempts::{Attempts, Next, Try};
-pub use body::{Body, BodyError, full, streamed};
+pub use body::{Body, BodyError, full, keeping, streamed};
 pub use forward::Errand;
 use loaded::Servers;
-use std::sync::Arc;
 use upstream::Upstream;
 
 /// Sends requests on.

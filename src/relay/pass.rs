@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::{BodyError, streamed};
-use super::exchange::{Context, failure_of, has_content};
+use super::exchange::{Exchange, failure_of, has_content};
 use super::source::Source;
 use super::watch::{Watch, counts};
 use super::{Ask, Body, full, headers};
@@ -29,22 +29,22 @@ pub(super) fn request(ask: &Ask, target: &Target) -> Bytes {
 
 /// The answer to hand on, once its start shows that it is one.
 pub(super) async fn answer(
-    context: &Context<'_>,
+    exchange: &Exchange<'_>,
     ask: &Ask,
     response: Response<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = response.into_parts();
-    let mut held = Held::new(body, context);
+    let mut held = Held::new(body, exchange);
     // A stream was asked for, and one body may come: an error, a server that can't stream, Ollama's answer to a load request.
     let framing = ask.wire.framing();
     let is_stream = ask.stream && !held.body.is_one_body(&head.headers, framing, held.hold_until).await;
     let body = if is_stream {
-        held.until_content(context, &head.headers).await?;
-        let meter = Arc::clone(context.meter);
+        held.until_content(exchange, &head.headers).await?;
+        let meter = Arc::clone(exchange.meter);
         streamed(held.flow(ask.wire, meter), Flow::step)
     } else {
-        held.until_answer(context, &head.headers).await?;
-        held.whole(ask.wire, Arc::clone(context.meter))
+        held.until_answer(exchange, &head.headers).await?;
+        held.whole(ask.wire, Arc::clone(exchange.meter))
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = head.status;
@@ -65,8 +65,8 @@ struct Held {
 }
 
 impl Held {
-    fn new(body: Incoming, context: &Context<'_>) -> Held {
-        let limits = &context.relay.limits;
+    fn new(body: Incoming, exchange: &Exchange<'_>) -> Held {
+        let limits = &exchange.relay.limits;
         Held {
             body: Source::new(body, limits.silence),
             pieces: VecDeque::new(),
@@ -79,13 +79,13 @@ impl Held {
     }
 
     /// The next piece, kept; `None` at the end of the body and when enough was kept or waited.
-    async fn more(&mut self, context: &Context<'_>) -> Result<Option<Bytes>, Failure> {
+    async fn more(&mut self, exchange: &Exchange<'_>) -> Result<Option<Bytes>, Failure> {
         if self.is_ended || self.size >= self.size_max {
             return Ok(None);
         }
         let next = self.body.next();
         let Ok(next) = tokio::time::timeout_at(self.hold_until, next).await else { return Ok(None) };
-        let Some(bytes) = next.map_err(|failure| context.named(failure))? else {
+        let Some(bytes) = next.map_err(|failure| exchange.named(failure))? else {
             self.is_ended = true;
             return Ok(None);
         };
@@ -95,16 +95,16 @@ impl Held {
     }
 
     /// Reads records until one has content; one that reports a failure fails the try.
-    async fn until_content(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<(), Failure> {
-        let mut framer = Framer::new(context.wire.framing(), self.record_bytes_max);
-        let mut decoder = context.wire.decoder();
+    async fn until_content(&mut self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Result<(), Failure> {
+        let mut framer = Framer::new(exchange.wire.framing(), self.record_bytes_max);
+        let mut decoder = exchange.wire.decoder();
         let mut records = Vec::new();
-        while let Some(bytes) = self.more(context).await? {
+        while let Some(bytes) = self.more(exchange).await? {
             if framer.push(&bytes, &mut records).is_err() {
                 return Ok(());
             }
             for record in records.drain(..) {
-                if is_begun(decoder.as_mut(), &record, context, headers)? {
+                if is_begun(decoder.as_mut(), &record, exchange, headers)? {
                     return Ok(());
                 }
             }
@@ -114,34 +114,34 @@ impl Held {
         }
         framer.end(&mut records);
         for record in records.drain(..) {
-            if is_begun(decoder.as_mut(), &record, context, headers)? {
+            if is_begun(decoder.as_mut(), &record, exchange, headers)? {
                 return Ok(());
             }
         }
         let mut events = Vec::new();
         decoder.end(&mut events);
         match failure_of(&events).cloned() {
-            Some(_) if self.size > 0 && self.looks_wrong() => Err(context.not_an_answer(&self.joined())),
-            Some(failure) => Err(context.named(failure)),
+            Some(_) if self.size > 0 && self.looks_wrong() => Err(exchange.not_an_answer(&self.joined())),
+            Some(failure) => Err(exchange.named(failure)),
             None => Ok(()),
         }
     }
 
     /// Reads a whole answer until it is there, or so much of it that it is surely one.
-    async fn until_answer(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<(), Failure> {
-        while self.more(context).await?.is_some() {}
+    async fn until_answer(&mut self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Result<(), Failure> {
+        while self.more(exchange).await?.is_some() {}
         if !self.is_ended {
-            return if self.looks_wrong() { Err(context.not_an_answer(&self.joined())) } else { Ok(()) };
+            return if self.looks_wrong() { Err(exchange.not_an_answer(&self.joined())) } else { Ok(()) };
         }
         let whole = self.joined();
         self.pieces = VecDeque::from([whole.clone()]);
-        let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
+        let Ok(json) = Json::parse(whole.clone()) else { return Err(exchange.not_an_answer(&whole)) };
         let mut events = Vec::new();
         if json.value().get("error").is_some() {
-            context.wire.read_answer(&json, &mut events);
+            exchange.wire.read_answer(&json, &mut events);
         }
         match failure_of(&events).cloned() {
-            Some(failure) => Err(context.judged_inside(failure, headers, whole)),
+            Some(failure) => Err(exchange.judged_inside(failure, headers, whole)),
             None => Ok(()),
         }
     }
@@ -189,7 +189,7 @@ impl Held {
 fn is_begun(
     decoder: &mut dyn Decoder,
     record: &Record,
-    context: &Context<'_>,
+    exchange: &Exchange<'_>,
     headers: &HeaderMap,
 ) -> Result<bool, Failure> {
     let mut events = Vec::new();
@@ -199,7 +199,7 @@ fn is_begun(
     }
     match failure_of(&events) {
         None => Ok(false),
-        Some(failure) => Err(context.judged_inside(failure.clone(), headers, record.data.clone())),
+        Some(failure) => Err(exchange.judged_inside(failure.clone(), headers, record.data.clone())),
     }
 }
 

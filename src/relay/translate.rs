@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::body::{BodyError, streamed};
-use super::exchange::{Context, failure_of, has_content};
+use super::exchange::{Exchange, failure_of, has_content};
 use super::source::{Source, too_large};
 use super::{Ask, Body, full, headers};
 use crate::chat::{self, Class, Event, Failure, Thoughts};
@@ -21,24 +21,24 @@ use crate::provider::Provider;
 
 /// The body to send. What can't be expressed is dropped, counted and said in the debug log, or refused where the operator
 /// wants it strict.
-pub(super) fn request(context: &Context<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
-    let target = &context.attempt.target;
-    let written = context.wire.write_request(ask.request_for(target)?, &target.provider.quirks)?;
-    let (body, dropped) = ruled(context, written)?;
-    context.meter.dropped(dropped);
+pub(super) fn request(exchange: &Exchange<'_>, ask: &mut Ask) -> Result<Bytes, Failure> {
+    let target = &exchange.attempt.target;
+    let written = exchange.wire.write_request(ask.request_for(target)?, &target.provider.quirks)?;
+    let (body, dropped) = ruled(exchange, written)?;
+    exchange.meter.dropped(dropped);
     ask.leaves();
     Ok(body)
 }
 
 /// A written body after the provider's rules, and how many parameters were dropped.
-pub(super) fn ruled(context: &Context<'_>, written: Written) -> Result<(Bytes, usize), Failure> {
-    let target = &context.attempt.target;
+pub(super) fn ruled(exchange: &Exchange<'_>, written: Written) -> Result<(Bytes, usize), Failure> {
+    let target = &exchange.attempt.target;
     let provider = &target.provider;
     let ruled = provider.rules.apply(Bytes::from(written.body), &target.model, false);
     let dropped: Vec<String> = written.dropped.into_iter().chain(ruled.dropped).collect();
     if !dropped.is_empty() {
         let names = dropped.join(", ");
-        if context.relay.is_strict {
+        if exchange.relay.is_strict {
             let message = format!("provider '{}' can't be asked for: {names} (strict is on)", provider.prefix);
             return Err(Failure::new(Class::UnsupportedParameter, message).with_param(names));
         }
@@ -49,37 +49,37 @@ pub(super) fn ruled(context: &Context<'_>, written: Written) -> Result<(Bytes, u
 
 /// The answer in the client's wire, once its start shows that it is one.
 pub(super) async fn answer(
-    context: &Context<'_>,
+    exchange: &Exchange<'_>,
     ask: &Ask,
     response: Response<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = response.into_parts();
-    let mut reader = Reader::new(context, ask, body);
+    let mut reader = Reader::new(exchange, ask, body);
     let body = if ask.stream {
-        let events = reader.until_content(context, &head.headers).await?;
-        streamed(flow(context, ask, reader, events)?, Flow::step)
+        let events = reader.until_content(exchange, &head.headers).await?;
+        streamed(flow(exchange, ask, reader, events)?, Flow::step)
     } else {
-        let events = reader.all(context, &head.headers).await?;
-        whole(context, ask, events)?
+        let events = reader.all(exchange, &head.headers).await?;
+        whole(exchange, ask, events)?
     };
     let mut answer = Response::new(body);
     *answer.headers_mut() = headers::of_answer(&head.headers, None, ask.wire, ask.stream);
     Ok(answer)
 }
 
-fn whole(context: &Context<'_>, ask: &Ask, events: Vec<Event>) -> Result<Body, Failure> {
-    let answer = chat::fold(events).map_err(|failure| context.named(failure))?;
-    let meter = context.meter;
+fn whole(exchange: &Exchange<'_>, ask: &Ask, events: Vec<Event>) -> Result<Body, Failure> {
+    let answer = chat::fold(events).map_err(|failure| exchange.named(failure))?;
+    let meter = exchange.meter;
     meter.content();
     meter.usage(Some(answer.usage));
     meter.finished();
     Ok(full(ask.wire.write_answer(&answer, &ask.reply(), Timestamp::now())))
 }
 
-fn flow(context: &Context<'_>, ask: &Ask, reader: Reader, events: Vec<Event>) -> Result<Flow, Failure> {
+fn flow(exchange: &Exchange<'_>, ask: &Ask, reader: Reader, events: Vec<Event>) -> Result<Flow, Failure> {
     let unserved = || Failure::new(Class::Unsupported, "streams in this dialect are not served");
     let encoder = ask.wire.encoder(ask.reply()).ok_or_else(unserved)?;
-    let meter = Arc::clone(context.meter);
+    let meter = Arc::clone(exchange.meter);
     Ok(Flow { reader, encoder, meter, events: events.into(), is_over: false })
 }
 
@@ -102,16 +102,16 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(context: &Context<'_>, ask: &Ask, body: Incoming) -> Reader {
-        let limits = &context.relay.limits;
+    fn new(exchange: &Exchange<'_>, ask: &Ask, body: Incoming) -> Reader {
+        let limits = &exchange.relay.limits;
         Reader {
             body: Source::new(body, limits.silence),
-            framer: Framer::new(context.wire.framing(), limits.record_bytes_max),
-            decoder: context.wire.decoder(),
-            thoughts: thoughts(context, ask),
+            framer: Framer::new(exchange.wire.framing(), limits.record_bytes_max),
+            decoder: exchange.wire.decoder(),
+            thoughts: thoughts(exchange, ask),
             found: Vec::new(),
-            wire: context.wire,
-            provider: Arc::clone(&context.attempt.target.provider),
+            wire: exchange.wire,
+            provider: Arc::clone(&exchange.attempt.target.provider),
             hold_until: Instant::now() + limits.hold,
             hold_bytes_max: limits.hold_bytes_max,
             body_bytes_max: limits.body_bytes_max,
@@ -121,16 +121,16 @@ impl Reader {
     }
 
     /// Events up to the first with content. A failure before it fails the try.
-    async fn until_content(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
+    async fn until_content(&mut self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
         if self.body.is_one_body(headers, self.wire.framing(), self.hold_until).await {
-            return self.one_body(context, headers).await;
+            return self.one_body(exchange, headers).await;
         }
         let mut events = Vec::new();
         while !has_content(&events) {
             let hold_until = self.hold_until;
             let Ok(records) = tokio::time::timeout_at(hold_until, self.records()).await else { break };
             let is_end = self.is_ended;
-            self.decode(records.map_err(|failure| context.named(failure))?, &mut events, context, headers)?;
+            self.decode(records.map_err(|failure| exchange.named(failure))?, &mut events, exchange, headers)?;
             if is_end || self.read > self.hold_bytes_max {
                 break;
             }
@@ -139,32 +139,32 @@ impl Reader {
     }
 
     /// All events of an answer that the client wants whole.
-    async fn all(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
+    async fn all(&mut self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
         // Some servers stream whatever they are asked for.
         if self.body.is_one_body(headers, self.wire.framing(), self.hold_until).await {
-            return self.one_body(context, headers).await;
+            return self.one_body(exchange, headers).await;
         }
         let mut events = Vec::new();
         while !self.is_ended {
-            let records = self.records().await.map_err(|failure| context.named(failure))?;
-            self.decode(records, &mut events, context, headers)?;
+            let records = self.records().await.map_err(|failure| exchange.named(failure))?;
+            self.decode(records, &mut events, exchange, headers)?;
             if self.read > self.body_bytes_max {
-                return Err(context.named(too_large(self.body_bytes_max)));
+                return Err(exchange.named(too_large(self.body_bytes_max)));
             }
         }
         Ok(events)
     }
 
     /// The events of an answer that is one JSON value.
-    async fn one_body(&mut self, context: &Context<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
-        let whole = self.body.whole(self.body_bytes_max).await.map_err(|failure| context.named(failure))?;
+    async fn one_body(&mut self, exchange: &Exchange<'_>, headers: &HeaderMap) -> Result<Vec<Event>, Failure> {
+        let whole = self.body.whole(self.body_bytes_max).await.map_err(|failure| exchange.named(failure))?;
         self.is_ended = true;
-        let Ok(json) = Json::parse(whole.clone()) else { return Err(context.not_an_answer(&whole)) };
+        let Ok(json) = Json::parse(whole.clone()) else { return Err(exchange.not_an_answer(&whole)) };
         let mut events = Vec::new();
         self.wire.read_answer(&json, &mut self.found);
         self.tell(&mut events);
         match failure_of(&events) {
-            Some(failure) => Err(context.judged_inside(failure.clone(), headers, whole)),
+            Some(failure) => Err(exchange.judged_inside(failure.clone(), headers, whole)),
             None => Ok(events),
         }
     }
@@ -193,7 +193,7 @@ impl Reader {
         &mut self,
         records: Vec<Record>,
         events: &mut Vec<Event>,
-        context: &Context<'_>,
+        exchange: &Exchange<'_>,
         headers: &HeaderMap,
     ) -> Result<(), Failure> {
         for record in records {
@@ -201,13 +201,13 @@ impl Reader {
             self.record(&record, events);
             let failed = failure_of(&events[before..]);
             if let Some(failure) = failed.filter(|_| !has_content(events)) {
-                return Err(context.judged_inside(failure.clone(), headers, record.data));
+                return Err(exchange.judged_inside(failure.clone(), headers, record.data));
             }
         }
         if self.is_ended {
             self.end(events);
             if let Some(failure) = failure_of(events).filter(|_| !has_content(events)) {
-                return Err(context.named(failure.clone()));
+                return Err(exchange.named(failure.clone()));
             }
         }
         Ok(())
@@ -242,11 +242,11 @@ impl Reader {
 
 /// What takes thoughts out of the text. A client that wants no thinking gets the text as it is, as from Ollama; and a server
 /// that has looked for thoughts itself has left in the text what belongs there.
-fn thoughts(context: &Context<'_>, ask: &Ask) -> Option<Thoughts> {
-    if context.wire.has_taken_thoughts_out() || ask.wants_no_thinking() {
+fn thoughts(exchange: &Exchange<'_>, ask: &Ask) -> Option<Thoughts> {
+    if exchange.wire.has_taken_thoughts_out() || ask.wants_no_thinking() {
         return None;
     }
-    let target = &context.attempt.target;
+    let target = &exchange.attempt.target;
     let is_begun = target.provider.quirks.begins_in_thought.as_ref().is_some_and(|models| models.fits(&target.model));
     let thoughts = if ask.stream { Thoughts::of_stream() } else { Thoughts::of_whole() };
     Some(thoughts.begun(is_begun))

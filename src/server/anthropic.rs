@@ -1,23 +1,18 @@
 //! Anthropic's lists, and its counting of tokens.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, Response};
 
 use super::{Gateway, completion, reply};
-use crate::catalogue::Target;
 use crate::chat::{Estimate, Failure};
 use crate::dialect::{Dialect, Wire, anthropic};
-use crate::json::{Style, Writer};
 use crate::model::Model;
-use crate::relay::{Ask, Body, Errand, full};
+use crate::relay::{Ask, Body};
 
 /// Clients of this dialect send it with every request.
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
-/// Set on counts that no provider made.
-const ESTIMATED: HeaderName = HeaderName::from_static("x-polyllama-estimated");
-
-/// Does the client of a path that two dialects share speak this one?
+/// Does the client of a path that several dialects share speak this one?
 pub(super) fn is_spoken(headers: &HeaderMap) -> bool {
     headers.contains_key(VERSION)
 }
@@ -51,27 +46,13 @@ pub(super) async fn count_tokens(gateway: &Gateway, headers: &HeaderMap, body: B
 async fn counted(gateway: &Gateway, headers: &HeaderMap, body: Bytes) -> Result<Response<Body>, Failure> {
     let request = anthropic::request::read_to_count(&body)?;
     let route = completion::look_up(gateway, &request.model).await?;
-    let own = |target: &&Target| target.provider.faces.iter().any(|face| face.dialect == Dialect::Anthropic);
-    if let Some(target) = route.targets.first().filter(own) {
-        let body = Ask::new(Wire::Anthropic, body, headers.clone())?.spliced(&target.model);
-        let errand = Errand {
-            dialect: Dialect::Anthropic,
-            method: Method::POST,
-            path: "/messages/count_tokens",
-            client: headers,
-            body: full(body),
-            is_slow: false,
-        };
-        let asked = gateway.relay.forward(&target.provider, errand);
-        // What is wrong with the request is the client's to know.
-        match asked.await {
-            Ok(told) if told.status().is_success() || told.status() == 400 => return Ok(told),
-            Ok(_) | Err(_) => {}
+    if let Some(target) = route.targets.first() {
+        let own = Ask::new(Wire::Anthropic, body, headers.clone())?.spliced(&target.model);
+        let path = anthropic::count::PATH;
+        if let Some(counted) = gateway.relay.count(target, Wire::Anthropic, path, headers, own).await {
+            return counted;
         }
     }
-    let mut writer = Writer::new(Style::Plain);
-    writer.object(|w| w.key("input_tokens").int(Estimate::of_request(&request).likely()));
-    let mut response = reply::content(200, reply::JSON, writer.into_bytes());
-    response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
-    Ok(response)
+    let tokens = Estimate::of_request(&request).likely();
+    Ok(reply::estimated(reply::JSON, anthropic::count::write(tokens)))
 }

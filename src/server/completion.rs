@@ -1,14 +1,10 @@
 //! Requests that a model answers: from the body to the answer, and the record of it.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
 use jiff::Timestamp;
 
 use super::{Gateway, reply};
@@ -16,13 +12,18 @@ use crate::catalogue::Route;
 use crate::chat::{Class, Failure, Reasoning};
 use crate::dialect::{Accent, Dialect, Operation, Wire, anthropic, ollama};
 use crate::observe::{Meter, Record, Recorder};
-use crate::relay::{Ask, Body, BodyError};
+use crate::relay::{Ask, Body, keeping};
 
 /// Without any list from the last run, the first requests wait that long for discovery.
 const DISCOVERY_WAIT: Duration = Duration::from_secs(3);
 
 /// Of a longer model name the log has the beginning.
 const NAME_CHARS_LOGGED: usize = 256;
+
+/// A model's name, as far as the log has it.
+pub(super) fn logged(name: &str) -> String {
+    name.chars().take(NAME_CHARS_LOGGED).collect()
+}
 
 /// Says which provider answered.
 pub(super) const PROVIDER: HeaderName = HeaderName::from_static("x-polyllama-provider");
@@ -66,7 +67,7 @@ pub(super) async fn answer(
 
 /// Answers a request whose model and form are known.
 pub(super) async fn answer_to(gateway: &Gateway, mut ask: Ask, pending: &mut Pending) -> Response<Body> {
-    pending.record.model = ask.model.chars().take(NAME_CHARS_LOGGED).collect();
+    pending.record.model = logged(&ask.model);
     let (wire, is_stream) = (ask.wire, ask.stream);
     let found = look_up(gateway, &ask.model).await;
     let first = found.as_ref().ok().and_then(|route| route.targets.first());
@@ -184,7 +185,7 @@ impl Pending {
         Pending { record, meter: Arc::default(), recorder: gateway.recorder.clone() }
     }
 
-    /// The response with its id, and with this in its body.
+    /// The response with its id, and with this kept by its body.
     pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         let told = [REQUEST_ID, ANTHROPIC_REQUEST_ID].iter().find_map(|name| head.headers.get(name)?.to_str().ok());
@@ -198,7 +199,7 @@ impl Pending {
             }
         }
         self.record.status = head.status.as_u16();
-        Response::from_parts(head, Recorded { body, _pending: self }.boxed_unsync())
+        Response::from_parts(head, keeping(body, self))
     }
 }
 
@@ -213,31 +214,5 @@ impl Drop for Pending {
         (record.prompt_tokens, record.completion_tokens) = meter.tokens();
         record.dropped = meter.dropped_count();
         self.recorder.record(record.clone());
-    }
-}
-
-/// A body that brings its request's record along.
-struct Recorded {
-    body: Body,
-    _pending: Pending,
-}
-
-impl HttpBody for Recorded {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

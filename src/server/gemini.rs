@@ -1,21 +1,17 @@
 //! Google's lists, and counts of tokens.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, Response};
 
 use super::{Gateway, completion, reply};
-use crate::catalogue::Target;
 use crate::chat::{Estimate, Failure};
 use crate::dialect::{Dialect, Wire, gemini};
 use crate::json::splice;
 use crate::model::Model;
-use crate::relay::{Body, Errand, full};
+use crate::relay::Body;
 
 /// Google's content type for JSON.
 const JSON: &str = "application/json; charset=UTF-8";
-
-/// Set on counts that no provider made.
-const ESTIMATED: HeaderName = HeaderName::from_static("x-polyllama-estimated");
 
 /// Does the client of a path that several dialects share speak this one?
 pub(super) fn is_spoken(headers: &HeaderMap) -> bool {
@@ -58,28 +54,13 @@ pub(super) async fn count(gateway: &Gateway, headers: &HeaderMap, model: &str, b
 
 async fn counted(gateway: &Gateway, headers: &HeaderMap, model: &str, body: Bytes) -> Result<Response<Body>, Failure> {
     let route = completion::look_up(gateway, model).await?;
-    let own = |target: &&Target| target.provider.faces.iter().any(|face| face.dialect == Dialect::Gemini);
-    if let Some(target) = route.targets.first().filter(own) {
-        let edits = Wire::Gemini.edits(&body, &target.model);
-        let (path, body) = (gemini::count::path(&target.model), splice::apply(&body, &[], &edits));
-        let errand = Errand {
-            dialect: Dialect::Gemini,
-            method: Method::POST,
-            path: &path,
-            client: headers,
-            body: full(body),
-            is_slow: false,
-        };
-        let asked = gateway.relay.forward(&target.provider, errand).await;
-        // What is wrong with the request is the client's to know.
-        match asked {
-            Ok(told) if told.status().is_success() || told.status() == StatusCode::BAD_REQUEST => return Ok(told),
-            Ok(_) | Err(_) => {}
+    if let Some(target) = route.targets.first() {
+        let own = splice::apply(&body, &[], &Wire::Gemini.edits(&body, &target.model));
+        let path = gemini::count::path(&target.model);
+        if let Some(counted) = gateway.relay.count(target, Wire::Gemini, &path, headers, own).await {
+            return counted;
         }
     }
-    let request = gemini::read::read_count(&body)?;
-    let tokens = Estimate::of_request(&request).likely();
-    let mut response = reply::content(200, JSON, gemini::count::write(tokens));
-    response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
-    Ok(response)
+    let tokens = Estimate::of_request(&gemini::read::read_count(&body)?).likely();
+    Ok(reply::estimated(JSON, gemini::count::write(tokens)))
 }

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::reply;
+use super::routes::is_allowed;
 use crate::chat::{Class, Failure};
 use crate::config::Config;
 use crate::provider::address::{is_localhost, is_near};
@@ -209,7 +210,7 @@ fn origin_headers(allowed: &str) -> Vec<(HeaderName, HeaderValue)> {
 /// An empty 403. Ollama's router has noted by then which methods there are, where the one that is asked for is not among them.
 fn forbidden(method: &Method, allow: Option<&str>) -> Response {
     let mut refused = reply::empty(StatusCode::FORBIDDEN);
-    let is_other = |methods: &&str| !methods.split(", ").any(|allowed| allowed == method.as_str());
+    let is_other = |methods: &&str| !is_allowed(methods, method);
     insert(refused.headers_mut(), header::ALLOW, allow.filter(is_other));
     refused
 }

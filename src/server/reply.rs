@@ -21,6 +21,16 @@ pub(super) fn content(status: u16, content_type: &'static str, body: impl Into<B
     response
 }
 
+/// Set on counts that no provider made.
+const ESTIMATED: HeaderName = HeaderName::from_static("x-polyllama-estimated");
+
+/// A body that tells an estimate, and a header that says so.
+pub(super) fn estimated(content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = content(200, content_type, body);
+    response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));
+    response
+}
+
 /// A status and nothing else.
 pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(full(Bytes::new()));

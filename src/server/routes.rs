@@ -390,7 +390,8 @@ fn fits(pattern: &str, path: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == path, |start| rest_of(start).is_some())
 }
 
-fn is_allowed(methods: &str, method: &Method) -> bool {
+/// Is it among the methods of a route?
+pub(super) fn is_allowed(methods: &str, method: &Method) -> bool {
     methods.split(", ").any(|allowed| allowed == method.as_str())
 }
 

@@ -26,7 +26,8 @@ struct Kept {
 impl Running {
     /// A model is used now, and shall stay so long; a `keep_alive` of nothing lets it go.
     pub(super) fn used(&self, name: &str, keep_alive: Option<Duration>) {
-        let now = Timestamp::now();
+        // A name is as long as the catalogue lets it be, but for blanks around it.
+        let (name, now) = (name.trim(), Timestamp::now());
         let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         models.retain(|_, kept| kept.until > now);
         let session = keep_alive.or_else(|| models.get(name).map(|kept| kept.session)).unwrap_or(KEPT);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The official clients against the running binary: `ollama`, `openai` and `anthropic`, for Python and for Node, `google-genai`
-for Python, and LangChain's ChatOllama, at pinned versions.
+"""The official clients against the running binary: `ollama` and `openai` for Python and for Node, `anthropic` and `google-genai` for
+Python, and LangChain's ChatOllama, at pinned versions.
 
     tests/clients/run.py PATH_OF_POLYLLAMA
 

@@ -9,8 +9,10 @@
 //!   out, `thinking`, `tools` and `schema` what differs by model.
 //! * [`stream`] reads and writes streams, [`answer`] whole answers by the same code.
 //! * [`foreign`] finds in requests that pass what the provider didn't make.
+//! * [`models`] writes the model list, [`count`] counts of tokens.
 
 pub mod answer;
+pub mod count;
 pub mod error;
 mod family;
 pub mod foreign;

@@ -277,6 +277,16 @@ fn patterns_choose_what_is_listed() {
 }
 
 #[test]
+fn only_an_ollama_server_is_local() {
+    let built = |dialect: &str| {
+        build("x", &entry(&format!("base_url = 'http://h'\nlocal = true\ndialect = '{dialect}'")), &[], true)
+    };
+    assert!(matches!(built("ollama"), Ok(Built::On(_))));
+    let told = built("openai").unwrap_err().to_string();
+    assert!(told.contains("`local` is for servers of the dialect `ollama`"), "{told}");
+}
+
+#[test]
 fn an_overlay_adds_rules_and_quirks() {
     let user = entry(
         "quirks = { json_schema = false }\nrules = [{ drop = ['x'] }]\nerrors = [{ status = [418], class = 'no_money' }]",

@@ -75,7 +75,7 @@ impl Request<'_> {
             let body = asked.renamed(body, as_typed(&asked.model, model), |name| own_name(provider, name));
             let done = self.send(provider, self.errand(asked.action.path(), body).slow()).await?;
             let (path, status) = (asked.action.path(), done.status());
-            let (model, made) = (&asked.model, &asked.made);
+            let (model, made) = (completion::logged(&asked.model), completion::logged(&asked.made));
             tracing::info!(model, made, server = provider.prefix, status = status.as_u16(), "{path}");
             if !status.is_success() {
                 return Ok(done);

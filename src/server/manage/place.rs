@@ -8,7 +8,6 @@ use http::{HeaderMap, Method, StatusCode};
 use super::Gateway;
 use crate::catalogue::{Route, Target};
 use crate::chat::{Class, Failure};
-use crate::dialect::Dialect;
 use crate::dialect::ollama::manage::{self, Action, Managing};
 use crate::provider::Provider;
 use crate::relay::Errand;
@@ -36,10 +35,10 @@ pub(super) struct Server {
 /// The Ollama servers, those first that are up. One that would be on if it answered and doesn't is none. They are asked anew, since
 /// people manage models with more than one tool, and what is some seconds old could send a request to the wrong server.
 pub(super) async fn servers(gateway: &Gateway) -> Vec<Server> {
-    gateway.discovery.providers().iter().filter(|one| stores(one)).for_each(|one| gateway.discovery.changes(one));
+    gateway.discovery.providers().iter().filter(|one| one.is_local).for_each(|one| gateway.discovery.changes(one));
     completion::wait_for_lists(gateway).await;
-    let stores = gateway.discovery.states().into_iter().filter(|(provider, ..)| stores(provider));
-    let all = stores.map(|(provider, state, _)| Server { provider, is_up: state.is_listed && state.error.is_none() });
+    let local = gateway.discovery.states().into_iter().filter(|(provider, ..)| provider.is_local);
+    let all = local.map(|(provider, state, _)| Server { provider, is_up: state.is_listed && state.error.is_none() });
     let (mut servers, down): (Vec<_>, Vec<_>) = all.partition(|server| server.is_up);
     servers.extend(down.into_iter().filter(|server| !server.provider.is_optional));
     servers
@@ -57,7 +56,7 @@ pub(super) async fn place(gateway: &Gateway, asked: &Managing, headers: &HeaderM
     }
     let guess = catalogue.look_up(&asked.model).ok().and_then(|route| route.targets.into_iter().next());
     match (guess, servers.first()) {
-        (Some(target), _) if stores(&target.provider) => Place::Servers(vec![target]),
+        (Some(target), _) if target.provider.is_local => Place::Servers(vec![target]),
         // A provider's prefix is a model's name to Ollama (`qwen:7b`), and a short name may be a model's that it could fetch.
         (Some(_), Some(server)) if server.is_up => Place::Guess(as_asked(&server.provider, asked)),
         (Some(target), _) => Place::Cloud(target),
@@ -68,13 +67,12 @@ pub(super) async fn place(gateway: &Gateway, asked: &Managing, headers: &HeaderM
 
 /// A model that is listed: it is deleted from all servers that have it, all else is done at the first.
 fn of_listed(route: Route, action: Action) -> Place {
-    let (mut stored, mut cloud): (Vec<_>, Vec<_>) =
-        route.targets.into_iter().partition(|target| stores(&target.provider));
+    let (mut stored, cloud): (Vec<_>, Vec<_>) = route.targets.into_iter().partition(|target| target.provider.is_local);
     if action != Action::Delete {
         stored.truncate(1);
     }
-    match (stored.is_empty(), cloud.pop()) {
-        (true, Some(target)) => Place::Cloud(target),
+    match cloud.into_iter().next() {
+        Some(target) if stored.is_empty() => Place::Cloud(target),
         _ => Place::Servers(stored),
     }
 }
@@ -97,11 +95,6 @@ async fn holder<'a>(
     None
 }
 
-/// Does it store models, and manage them as Ollama does?
-fn stores(provider: &Provider) -> bool {
-    provider.is_local && provider.faces.iter().any(|face| face.dialect == Dialect::Ollama)
-}
-
 fn as_asked(server: &Arc<Provider>, asked: &Managing) -> Target {
     let model = own_name(server, &asked.model).unwrap_or_else(|| asked.model.clone());
     Target { provider: Arc::clone(server), model }
@@ -119,8 +112,8 @@ pub(super) const WHERE: &str = "set OLLAMA_BASE_URL to where one runs";
 
 /// There is no server to go to.
 pub(super) fn no_server(gateway: &Gateway) -> Failure {
-    let stores = gateway.discovery.providers().iter().filter(|provider| stores(provider));
-    let addresses: Vec<&str> = stores.filter_map(|provider| Some(provider.faces.first()?.base_url.as_str())).collect();
+    let local = gateway.discovery.providers().iter().filter(|provider| provider.is_local);
+    let addresses: Vec<&str> = local.filter_map(|provider| Some(provider.faces.first()?.base_url.as_str())).collect();
     let place = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
     let message = format!("no Ollama server answers{place}: start one, or {WHERE}");
     Failure::new(Class::ProviderDown, message).with_status(503)
