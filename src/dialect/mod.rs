@@ -8,6 +8,7 @@
 //! by `read` and `encode`.
 
 pub mod anthropic;
+mod call_arguments;
 mod call_ids;
 mod dropped;
 pub mod error_body;
