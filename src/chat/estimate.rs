@@ -95,6 +95,12 @@ fn of_tool(tool: &Tool) -> Estimate {
     told.and(Estimate { least: schema.least / 4, most: schema.most })
 }
 
+/// About so many tokens an answer has of which the length alone is known, where nobody counted.
+pub fn tokens_in(bytes: usize) -> u64 {
+    const TOKEN_BYTES: usize = 4;
+    bytes.div_ceil(TOKEN_BYTES) as u64
+}
+
 /// A twentieth more than was counted: no table of weights knows all vocabularies.
 const MARGIN: u64 = 20;
 
@@ -162,9 +168,8 @@ impl Sum {
     /// The word at the head of `rest`, up to a digit or to a capital behind a small letter; its length. Capitals are split
     /// finer than small letters.
     fn word(&mut self, rest: &[u8]) -> usize {
-        let letters = head(rest, u8::is_ascii_alphabetic);
-        let capitals = head(letters, u8::is_ascii_uppercase).len();
-        let small = head(letters.get(capitals..).unwrap_or_default(), u8::is_ascii_lowercase).len();
+        let capitals = head(rest, u8::is_ascii_uppercase).len();
+        let small = head(rest.get(capitals..).unwrap_or_default(), u8::is_ascii_lowercase).len();
         let len = capitals + small;
         let tokens = match len + capitals.saturating_sub(1) {
             split @ 0..=6 => split.div_ceil(4),

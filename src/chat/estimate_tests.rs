@@ -26,6 +26,15 @@ proptest::proptest! {
     }
 }
 
+#[test]
+fn a_word_without_end_takes_its_length_in_time() {
+    let begun = std::time::Instant::now();
+    let estimate = Estimate::of_text(&"aA".repeat(200_000));
+    assert!(estimate.most >= 200_000, "{estimate:?}");
+    // With the square of its length it is a minute.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
 fn user(parts: Vec<Part>) -> Request {
     Request { messages: vec![Message::new(Role::User, parts)], ..Request::default() }
 }

@@ -15,7 +15,7 @@ mod think;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
 pub use embed::{EmbedRequest, Embedded, Encoding, Input, Vector, unit};
-pub use estimate::Estimate;
+pub use estimate::{Estimate, tokens_in};
 pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
     Effort, Extra, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool,

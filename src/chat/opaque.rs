@@ -4,7 +4,6 @@
 //! drop fields that they don't know, but they all bring back the id. So the signature is appended to it, `__thought__`
 //! between, in base64url without padding, which every dialect's pattern for ids takes. No memory is needed: it works after
 //! a restart and on another replica.
-
 //!
 //! A signature is worth something to the provider that made it alone. In the neutral form one of Google's stands as it came,
 //! and any other behind its dialect's name, so that each writer takes its own.

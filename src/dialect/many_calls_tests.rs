@@ -14,7 +14,7 @@ const CALLS: usize = 20_000;
 /// A debug build needs about a second for each, and some more on a busy machine; with the square of the calls it is minutes.
 const TIME_MAX: Duration = Duration::from_secs(30);
 
-const CLIENTS: [Wire; 3] = [Wire::OllamaChat, Wire::OpenAiChat, Wire::Anthropic];
+const CLIENTS: [Wire; 4] = [Wire::OllamaChat, Wire::OpenAiChat, Wire::Anthropic, Wire::Gemini];
 
 fn in_time<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();

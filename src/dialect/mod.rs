@@ -3,11 +3,14 @@
 //! A dialect reads its wire into the neutral form of [`crate::chat`] and writes it out. It knows nothing of other dialects,
 //! of providers, sockets or HTTP; what differs between providers of one dialect reaches it as [`Quirks`].
 //!
-//! All folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
-//! encoder, small state machines), `embed` (requests and answers of embeddings), `error`, `models`.
+//! The folders have the same files: `request` (wire ↔ neutral request), `answer` (whole answers), `stream` (decoder and
+//! encoder, small state machines), `embed` (requests and answers of embeddings), `error`, `models`; Gemini's clients are served
+//! by `read` and `encode`.
 
 pub mod anthropic;
+mod call_arguments;
 mod call_ids;
+mod dropped;
 pub mod error_body;
 pub mod framing;
 pub mod gemini;

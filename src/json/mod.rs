@@ -12,6 +12,7 @@ mod text;
 mod write;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -202,6 +203,13 @@ impl<'a> Value<'a> {
         if self.kind() == Kind::Number { self.text.parse().ok() } else { None }
     }
 
+    /// Where it stands in the bytes that it is a view of; `None` where it is a view of others.
+    pub fn place_in(self, bytes: &[u8]) -> Option<Range<usize>> {
+        let start = self.text.as_ptr().addr().checked_sub(bytes.as_ptr().addr())?;
+        let end = start.checked_add(self.text.len())?;
+        (end <= bytes.len()).then_some(start..end)
+    }
+
     /// The JSON text without the blanks between its tokens.
     pub fn compact(self) -> String {
         let mut out = String::with_capacity(self.text.len());
@@ -240,6 +248,16 @@ mod tests {
         assert_eq!(value.path(&["o", "p"]).and_then(Value::string).as_deref(), Some("q"));
         let items: Vec<&str> = value.get("b").map(|b| b.items().map(Value::as_str).collect()).unwrap_or_default();
         assert_eq!(items, ["true", "null", r#""x\u0041""#]);
+    }
+
+    #[test]
+    fn a_value_knows_its_place() {
+        let bytes = Bytes::from_static(br#" {"a" : [ 7 ]}"#);
+        let json = Json::parse(bytes.clone()).unwrap();
+        let list = json.value().get("a").unwrap();
+        assert_eq!(list.place_in(&bytes), Some(8..13));
+        assert_eq!(list.place_in(&bytes.slice(..10)), None);
+        assert_eq!(list.place_in(&bytes.slice(10..)), None);
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Whole answers, read and written.
 
-use bytes::Bytes;
-
 use super::ids;
 use super::stream::Decoder;
-use crate::chat::{Answer, Block, BlockKind, Choice, Class, Event, Failure, Finish, Usage};
-use crate::dialect::Reply;
+use crate::chat::{Answer, Block, BlockKind, Choice, Class, Event, Failure, Finish, Usage, tokens_in};
+use crate::dialect::{Reply, call_arguments};
 use crate::json::{Json, Kind, Style, Text, Writer};
 
 /// Reads a `message` into the events that a stream of it would have been.
@@ -40,8 +38,7 @@ pub fn write(answer: &Answer, reply: &Reply) -> Vec<u8> {
             blocks => blocks.iter().for_each(|block| write_block(w, block)),
         });
         write_end(w, choice.finish.as_ref().unwrap_or(&Finish::Stop), has_calls, has_refused);
-        let usage = Usage { prompt: answer.usage.prompt.or(reply.prompt_tokens), ..answer.usage };
-        write_usage(w.key("usage"), &counted(usage, bytes));
+        write_usage(w.key("usage"), &counted(answer.usage, reply, bytes));
     });
     writer.into_bytes()
 }
@@ -77,12 +74,13 @@ pub(super) fn write_end(w: &mut Writer, finish: &Finish, has_calls: bool, has_re
     }
 }
 
-/// Bytes that a token stands for, about, where nobody counts the tokens.
-const TOKEN_BYTES: usize = 4;
-
-/// With a count of the answer in any case: clients show it.
-pub(super) fn counted(usage: Usage, bytes: usize) -> Usage {
-    Usage { completion: usage.completion.or(Some(bytes.div_ceil(TOKEN_BYTES) as u64)), ..usage }
+/// With counts of the prompt and of an answer of so many bytes in any case: clients show them.
+pub(super) fn counted(usage: Usage, reply: &Reply, bytes: usize) -> Usage {
+    Usage {
+        prompt: usage.prompt.or(reply.prompt_tokens),
+        completion: usage.completion.or(Some(tokens_in(bytes))),
+        ..usage
+    }
 }
 
 /// What is read from a cache or written to it stands beside the rest of the prompt here, so that the three make the whole. Some
@@ -126,7 +124,7 @@ fn write_block(w: &mut Writer, block: &Block) {
             w.key("type").str("tool_use");
             w.key("id").str(&ids::shown(id.as_ref(), block.signature.as_ref().or(signature.as_ref())));
             w.key("name").text(name);
-            w.key("input").json(&arguments(block));
+            w.key("input").json(&call_arguments::object(block.joined()));
         }),
     }
 }
@@ -136,12 +134,6 @@ fn write_text(w: &mut Writer, texts: &[Text]) {
         w.key("type").str("text");
         w.key("text").texts(texts);
     });
-}
-
-/// Arguments must be an object; a model's broken JSON is none.
-fn arguments(block: &Block) -> Json {
-    let json = Json::parse(Bytes::from(block.joined())).ok();
-    json.filter(|json| json.value().kind() == Kind::Object).unwrap_or_else(|| Json::known("{}"))
 }
 
 /// What stands before and behind the base64 of a picture that a model made: there is no block for it, but the text can show it.

@@ -45,11 +45,7 @@ fn is_foreign(block: Value<'_>) -> bool {
 
 /// Where values stand in the body that they are views of.
 fn spans(body: &Bytes, values: &[Value<'_>]) -> Vec<Range<usize>> {
-    let place = |value: &Value<'_>| {
-        let start = (value.as_str().as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
-        start..start + value.as_str().len()
-    };
-    values.iter().map(place).collect()
+    values.iter().filter_map(|value| value.place_in(body)).collect()
 }
 
 /// What to cut so that the commas of a list still fit: up to the next item, or for the last ones back to the last that stays.

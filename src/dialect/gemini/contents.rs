@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::family::Family;
 use super::media::Blob;
-use super::request::Dropped;
 use crate::chat::{Failure, Message, Part, Role, opaque};
+use crate::dialect::dropped::Dropped;
 use crate::json::{Json, Kind, Text, Writer};
 
 /// Takes the place of a signature that a call of the history doesn't have, because it was made elsewhere or the client lost
@@ -144,7 +144,7 @@ impl Conversation {
             if message.name.is_some() {
                 dropped.push("name");
             }
-            message.extras.iter().for_each(|extra| dropped.push(&extra.name));
+            dropped.leave(&message.extras)?;
             conversation.add(message, dropped)?;
         }
         conversation.place_system();

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::read::field::{document, integer, invalid, list, member, members, object};
 use super::{DIALECT, read, resource};
-use crate::chat::{EmbedRequest, Embedded, Extra, Failure, Input, Loss, Usage, Vector};
+use crate::chat::{EmbedRequest, Embedded, Extra, Failure, Input, Usage, Vector};
 use crate::dialect::Written;
+use crate::dialect::dropped::Dropped;
 use crate::json::{Json, Style, Value, Writer};
 
 /// The path of a model's call below the base URL.
@@ -128,13 +129,10 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
             }
         });
     });
-    let truncate = request.truncate.map(|_| "truncate".to_owned());
-    let foreign = request
-        .extras
-        .iter()
-        .filter(|extra| !is_own(extra) && extra.loss != Loss::Nothing)
-        .map(|extra| extra.name.clone());
-    Ok(Written { body: w.into_bytes(), dropped: foreign.chain(truncate).collect() })
+    let mut dropped = Dropped::default();
+    dropped.leave(request.extras.iter().filter(|extra| !is_own(extra)))?;
+    dropped.note(request.truncate.is_some(), "truncate");
+    Ok(Written { body: w.into_bytes(), dropped: dropped.into_names() })
 }
 
 /// Reads an answer; older models tell no usage.

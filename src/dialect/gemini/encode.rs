@@ -4,6 +4,8 @@
 //! record tells why the answer ended, and the token counts, which some providers tell behind the reason. Its part with no text is
 //! one that Google sends, too: SDKs take a record without parts for a broken one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::error;
@@ -29,7 +31,8 @@ pub struct Encoder {
     /// What stands before the next record of a list.
     comma: &'static [u8],
     is_failed: bool,
-    open: Vec<Open>,
+    /// The blocks that have begun, by choice and number: calls may grow side by side, any number of them.
+    open: BTreeMap<(u32, u32), Open>,
     /// Probabilities that wait for the next record of their choice.
     probabilities: Vec<(u32, Json)>,
     finished: Vec<(u32, Finish)>,
@@ -38,8 +41,6 @@ pub struct Encoder {
 
 /// A block that has begun.
 struct Open {
-    choice: u32,
-    block: u32,
     kind: BlockKind,
     /// Of what goes out whole.
     texts: Vec<Text>,
@@ -54,7 +55,7 @@ impl Encoder {
             hides_thoughts: reply.hides_thoughts,
             comma: if reply.is_begun { b"" } else { b"[" },
             is_failed: false,
-            open: Vec::new(),
+            open: BTreeMap::new(),
             probabilities: Vec::new(),
             finished: Vec::new(),
             usage: None,
@@ -62,7 +63,7 @@ impl Encoder {
     }
 
     fn grow(&mut self, choice: u32, block: u32, text: Text, out: &mut Vec<u8>) {
-        let Some(open) = self.open.iter_mut().find(|open| (open.choice, open.block) == (choice, block)) else { return };
+        let Some(open) = self.open.get_mut(&(choice, block)) else { return };
         match open.kind {
             BlockKind::Text | BlockKind::Thinking | BlockKind::Refusal => {
                 let part = part(&open.kind, std::slice::from_ref(&text), None, self.hides_thoughts);
@@ -73,8 +74,7 @@ impl Encoder {
     }
 
     fn close(&mut self, choice: u32, block: u32, signature: Option<Text>, out: &mut Vec<u8>) {
-        let Some(at) = self.open.iter().position(|open| (open.choice, open.block) == (choice, block)) else { return };
-        let Open { kind, texts, .. } = self.open.swap_remove(at);
+        let Some(Open { kind, texts }) = self.open.remove(&(choice, block)) else { return };
         let early = match &kind {
             BlockKind::ToolCall { signature, .. } => signature.clone(),
             _ => None,
@@ -157,7 +157,7 @@ impl crate::dialect::Encoder for Encoder {
         match event {
             Event::Start { id, .. } => id.into_iter().for_each(|id| self.head.set_id(id)),
             Event::BlockStart { choice, block, kind } => {
-                self.open.push(Open { choice, block, kind, texts: Vec::new() });
+                self.open.insert((choice, block), Open { kind, texts: Vec::new() });
             }
             Event::Delta { choice, block, text } => self.grow(choice, block, text, out),
             Event::BlockEnd { choice, block, signature } => self.close(choice, block, signature, out),

@@ -65,14 +65,11 @@ pub fn path_of_array(model: &str) -> String {
 pub fn edits(body: &Bytes, model: &str) -> Vec<Edit> {
     let mut edits = signature::foreign_edits(body);
     let Ok(json) = Json::parse(body.clone()) else { return edits };
-    let start = body.as_ptr() as usize;
     let inside =
         ["requests", "generateContentRequest"].into_iter().filter_map(|name| read::field::member(json.value(), name));
     let holders = inside.flat_map(read::field::list).chain([json.value()]);
-    for name in holders.filter_map(|holder| holder.get("model")).filter(|name| name.string().is_some()) {
-        let at = (name.as_str().as_ptr() as usize).saturating_sub(start);
-        edits.push(Edit::Range(at..at + name.as_str().len(), quoted(&resource(model))));
-    }
+    let names = holders.filter_map(|holder| holder.get("model")).filter(|name| name.string().is_some());
+    edits.extend(names.filter_map(|name| Some(Edit::Range(name.place_in(body)?, quoted(&resource(model))))));
     edits
 }
 

@@ -7,6 +7,7 @@ use super::schema::{self, Form};
 use super::thinking;
 use super::tools;
 use crate::chat::{Extra, Failure, Format, Request, Settings};
+use crate::dialect::dropped::Dropped;
 use crate::dialect::{Quirks, Written};
 use crate::json::{Json, Style, Writer};
 
@@ -38,21 +39,7 @@ pub fn write(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
             w.key("generationConfig").json(&config);
         }
     });
-    Ok(Written { body: w.into_bytes(), dropped: dropped.names })
-}
-
-/// The parameters that can't be expressed, each once.
-#[derive(Debug, Default)]
-pub(super) struct Dropped {
-    names: Vec<String>,
-}
-
-impl Dropped {
-    pub(super) fn push(&mut self, name: &str) {
-        if !self.names.iter().any(|known| known == name) {
-            self.names.push(name.to_owned());
-        }
-    }
+    Ok(Written { body: w.into_bytes(), dropped: dropped.into_names() })
 }
 
 /// A prompt stands in the messages too; what can't be asked here is a gap, and a prompt without a template.
@@ -76,7 +63,7 @@ fn own_members<'a>(extras: &'a [Extra], dropped: &mut Dropped) -> Result<Vec<(&'
             ("openai", "safety_settings" | "safetySettings") => own.push(("safetySettings", &extra.value)),
             (DIALECT, name) if !name.contains('.') => own.push((name, &extra.value)),
             (DIALECT, _) => {}
-            _ => extra.left_out()?.into_iter().for_each(|name| dropped.push(name)),
+            _ => dropped.leave([extra])?,
         }
     }
     Ok(own)

@@ -1,8 +1,8 @@
 //! `GenerateContentResponse`, written: a whole answer, or one record of a stream.
 
 use crate::chat::{BlockKind, Finish, Usage};
-use crate::dialect::Reply;
-use crate::json::{Json, Kind, Style, Text, Writer};
+use crate::dialect::{Reply, call_arguments};
+use crate::json::{Json, Style, Text, Writer};
 
 use super::{logprobs, signature};
 
@@ -90,7 +90,8 @@ pub(super) fn part(kind: &BlockKind, texts: &[Text], signature: Option<&Text>, h
             }
             BlockKind::ToolCall { id, name, .. } => w.key("functionCall").object(|w| {
                 w.key("name").text(name);
-                w.key("args").json(&arguments(texts));
+                let text = texts.iter().map(Text::as_str).collect();
+                w.key("args").json(&call_arguments::object(text));
                 id.iter().for_each(|id| w.key("id").text(id));
             }),
             BlockKind::Media { mime } => w.key("inlineData").object(|w| {
@@ -103,20 +104,6 @@ pub(super) fn part(kind: &BlockKind, texts: &[Text], signature: Option<&Text>, h
         }
     });
     Some(Json::known(w.into_bytes()))
-}
-
-/// Arguments as the object that Google's clients read; a provider's half or broken JSON is handed on as a text.
-fn arguments(texts: &[Text]) -> Json {
-    let text: String = texts.iter().map(|text| text.as_str()).collect();
-    match Json::parse(text.clone().into()) {
-        Ok(json) if json.value().kind() == Kind::Object => return json,
-        Ok(json) if json.value().is_null() => return Json::known("{}"),
-        Err(_) if text.trim().is_empty() => return Json::known("{}"),
-        _ => {}
-    }
-    let mut w = Writer::new(Style::Plain);
-    w.object(|w| w.key("_raw").str(&text));
-    Json::known(w.into_bytes())
 }
 
 /// Google's word for why an answer ended. It has none for calls.

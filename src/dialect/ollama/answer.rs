@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::line::{Call, End, Line, Metrics, Seen, arguments_object, media_markdown, reason_name, shown_id};
+use super::line::{Call, End, Line, Metrics, Seen, media_markdown, reason_name, shown_id};
 use super::request::Load;
 use super::stream::Decoder;
 use crate::chat::{Answer, Block, BlockKind, Choice, Event, Finish};
-use crate::dialect::{Decoder as _, Reply, Wire};
+use crate::dialect::{Decoder as _, Reply, Wire, call_arguments};
 use crate::json::{Json, Text};
 
 /// Reads a whole answer of chat or generate: it has the form of a stream's lines.
@@ -86,7 +86,7 @@ fn call_of(block: &Block) -> Option<Call> {
         id: shown_id(id.as_ref(), block.signature.as_ref()),
         index: 0,
         name: name.clone(),
-        arguments: arguments_object(block.joined()),
+        arguments: call_arguments::object(block.joined()),
     })
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::go_types::{EMBED_REQUEST, EMBEDDING_REQUEST};
 use super::request::{Load, Object, check_name, extra, is_own, keep_alive, read_document};
 use crate::chat::{Class, EmbedRequest, Embedded, Extra, Failure, Input, Timings, Usage, Vector, unit};
+use crate::dialect::dropped::Dropped;
 use crate::dialect::{Reply, Wire, Written};
 use crate::json::{Json, Kind, Style, Text, Value, Writer};
 
@@ -85,8 +86,9 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
         request.dimensions.into_iter().for_each(|count| w.key("dimensions").int(count as u64));
         request.extras.iter().filter(|extra| is_own(extra)).for_each(|extra| w.key(&extra.name).json(&extra.value));
     });
-    let foreign = request.extras.iter().filter(|extra| !is_own(extra));
-    Ok(Written { body: w.into_bytes(), dropped: foreign.map(|extra| extra.name.clone()).collect() })
+    let mut dropped = Dropped::default();
+    dropped.leave(request.extras.iter().filter(|extra| !is_own(extra)))?;
+    Ok(Written { body: w.into_bytes(), dropped: dropped.into_names() })
 }
 
 fn texts(inputs: &[Input]) -> Result<Vec<&Text>, Failure> {

@@ -5,9 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jiff::Timestamp;
 
-use crate::chat::{Finish, Usage, opaque};
+use crate::chat::{Finish, Usage, opaque, tokens_in};
 use crate::dialect::{Reply, Wire};
-use crate::json::{Json, Kind, Style, Text, Value, Writer};
+use crate::json::{Json, Style, Text, Value, Writer};
 
 /// What a line says.
 pub(super) struct Line<'a> {
@@ -61,9 +61,6 @@ pub(super) struct Seen<'a> {
     pub(super) bytes: usize,
 }
 
-/// A token of ordinary text has about so many bytes.
-const BYTES_PER_TOKEN: usize = 4;
-
 /// Making a token takes about so many times as long as reading one: by that the time of a whole answer is shared out.
 const READS_PER_TOKEN: u64 = 10;
 
@@ -85,7 +82,7 @@ impl Metrics {
         }
         let told = |count: Option<u64>| count.filter(|count| *count > 0);
         let prompt_count = told(usage.prompt).or(seen.reply.prompt_tokens).unwrap_or(1).max(1);
-        let count = told(usage.completion).unwrap_or((seen.bytes / BYTES_PER_TOKEN) as u64).max(1);
+        let count = told(usage.completion).unwrap_or_else(|| tokens_in(seen.bytes)).max(1);
         let sent = seen.reply.sent.unwrap_or(seen.reply.started);
         let load = nanos_between(seen.reply.started, sent).max(1);
         let worked = nanos_between(sent, seen.now);
@@ -122,30 +119,6 @@ pub(super) fn reason_name(finish: &Finish) -> &'static str {
         Finish::Load => "load",
         Finish::Unload => "unload",
     }
-}
-
-/// Arguments as the object that Ollama's clients read. Some providers put the object into a string once more; half or broken
-/// JSON is handed on as a text.
-pub(super) fn arguments_object(text: String) -> Json {
-    if text.trim().is_empty() {
-        return Json::known("{}");
-    }
-    let read = Json::parse(text.clone().into()).ok();
-    let wrapped = || Json::parse(read.as_ref()?.value().string()?.into_owned().into()).ok();
-    let object = read.clone().filter(is_object).or_else(|| wrapped().filter(is_object));
-    match object {
-        Some(json) => json,
-        None if read.is_some_and(|json| json.value().is_null()) => Json::known("{}"),
-        None => {
-            let mut writer = Writer::new(Style::Plain);
-            writer.object(|w| w.key("_raw").str(&text));
-            Json::known(writer.into_bytes())
-        }
-    }
-}
-
-fn is_object(json: &Json) -> bool {
-    json.value().kind() == Kind::Object
 }
 
 /// The id that a client sees: the provider's, or one in Ollama's form, with what must come back appended.

@@ -196,31 +196,21 @@ pub fn is_digest(digest: &str) -> bool {
 
 const STRINGS: Type = Type::Map("map[string]string");
 
-static PULL_REQUEST: Type = Type::Struct(&Struct {
-    name: "PullRequest",
-    full_name: "api.PullRequest",
-    fields: &[
-        ("model", Type::Str),
-        ("insecure", Type::Bool),
-        ("username", Type::Str),
-        ("password", Type::Str),
-        ("stream", Type::Bool),
-        ("name", Type::Str),
-    ],
-});
+/// The members of requests in which a registry takes part.
+const WITH_REGISTRY: &[(&str, Type)] = &[
+    ("model", Type::Str),
+    ("insecure", Type::Bool),
+    ("username", Type::Str),
+    ("password", Type::Str),
+    ("stream", Type::Bool),
+    ("name", Type::Str),
+];
 
-static PUSH_REQUEST: Type = Type::Struct(&Struct {
-    name: "PushRequest",
-    full_name: "api.PushRequest",
-    fields: &[
-        ("model", Type::Str),
-        ("insecure", Type::Bool),
-        ("username", Type::Str),
-        ("password", Type::Str),
-        ("stream", Type::Bool),
-        ("name", Type::Str),
-    ],
-});
+static PULL_REQUEST: Type =
+    Type::Struct(&Struct { name: "PullRequest", full_name: "api.PullRequest", fields: WITH_REGISTRY });
+
+static PUSH_REQUEST: Type =
+    Type::Struct(&Struct { name: "PushRequest", full_name: "api.PushRequest", fields: WITH_REGISTRY });
 
 static CREATE_REQUEST: Type = Type::Struct(&Struct {
     name: "CreateRequest",

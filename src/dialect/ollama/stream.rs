@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error;
-use super::line::{Call, End, Line, Metrics, Seen, arguments_object, media_markdown, reason_name, shown_id};
+use super::line::{Call, End, Line, Metrics, Seen, media_markdown, reason_name, shown_id};
 use super::request::mime_of;
 use crate::chat::{BlockKind, Class, Event, Failure, Finish, Timings, Usage};
-use crate::dialect::{Encoder, Record, Reply, Wire};
+use crate::dialect::{Encoder, Record, Reply, Wire, call_arguments};
 use crate::json::{Json, Kind, Text, Value};
 
 /// Reads lines of chat and generate; the two differ in where content stands.
@@ -378,7 +378,7 @@ impl Lines {
             BlockKind::ToolCall { id, name, signature: early } => {
                 let signature = signature.or(early);
                 let id = shown_id(id.as_ref(), signature.as_ref());
-                let call = Call { id, index: self.calls, name, arguments: arguments_object(growing.gathered) };
+                let call = Call { id, index: self.calls, name, arguments: call_arguments::object(growing.gathered) };
                 self.calls += 1;
                 self.first.get_or_insert(now);
                 self.write(Said { calls: &[call], ..Said::default() }, &[], now, out);

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use super::request::is_own;
 use crate::chat::{
-    Effort, Extra, Failure, Format, Loss, Media, Message, Part, Reasoning, Request, Role, Settings, Source, Tool,
-    ToolChoice,
+    Effort, Extra, Failure, Format, Media, Message, Part, Reasoning, Request, Role, Settings, Source, Tool, ToolChoice,
 };
+use crate::dialect::dropped::Dropped;
 use crate::dialect::{Quirks, Written};
 use crate::json::{Json, Kind, Style, Text, Writer};
 
@@ -33,11 +33,9 @@ pub fn write_chat(request: &Request, _quirks: &Quirks) -> Result<Written, Failur
         write_tools(w, request);
         write_common(w, request, &CHAT_EXTRAS);
     });
-    let mut dropped = dropped(request, &CHAT_EXTRAS);
-    if request.prompt.as_ref().is_some_and(|prompt| prompt.raw) {
-        dropped.push("raw".to_owned());
-    }
-    Ok(Written { body: writer.into_bytes(), dropped })
+    let mut dropped = dropped(request, &CHAT_EXTRAS)?;
+    dropped.note(request.prompt.as_ref().is_some_and(|prompt| prompt.raw), "raw");
+    Ok(Written { body: writer.into_bytes(), dropped: dropped.into_names() })
 }
 
 /// The body of `POST /api/generate`.
@@ -66,11 +64,9 @@ pub fn write_generate(request: &Request, _quirks: &Quirks) -> Result<Written, Fa
         write_images(w, &asked.images);
         write_common(w, request, &GENERATE_EXTRAS);
     });
-    let mut dropped = dropped(request, &GENERATE_EXTRAS);
-    if !request.tools.is_empty() {
-        dropped.push("tools".to_owned());
-    }
-    Ok(Written { body: writer.into_bytes(), dropped })
+    let mut dropped = dropped(request, &GENERATE_EXTRAS)?;
+    dropped.note(!request.tools.is_empty(), "tools");
+    Ok(Written { body: writer.into_bytes(), dropped: dropped.into_names() })
 }
 
 /// Ollama gives one answer to a request; fewer than were asked for would be a loss that nobody sees.
@@ -211,18 +207,18 @@ fn write_tools(w: &mut Writer, request: &Request) {
     });
 }
 
-/// Parameters without a place in Ollama's requests.
-fn dropped(request: &Request, extras: &[&str]) -> Vec<String> {
-    let rows = [
-        ("tool_choice", matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_)))),
-        ("parallel_tool_calls", request.parallel_tool_calls == Some(false)),
-        ("name", request.messages.iter().any(|message| message.name.is_some())),
-    ];
-    let known = rows.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
-    let placed =
-        |extra: &&Extra| is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()));
-    let left = request.extras.iter().filter(|extra| !placed(extra) && extra.loss != Loss::Nothing);
-    known.chain(left.map(|extra| extra.name.clone())).collect()
+/// Parameters without a place in Ollama's requests. `extras`: the members of its own that have one.
+fn dropped(request: &Request, extras: &[&str]) -> Result<Dropped, Failure> {
+    let mut dropped = Dropped::default();
+    let is_forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_)));
+    dropped.note(is_forced, "tool_choice");
+    dropped.note(request.parallel_tool_calls == Some(false), "parallel_tool_calls");
+    dropped.note(request.messages.iter().any(|message| message.name.is_some()), "name");
+    let is_placed =
+        |extra: &Extra| is_own(extra) && (extra.name.starts_with("options.") || extras.contains(&extra.name.as_str()));
+    let of_messages = request.messages.iter().flat_map(|message| &message.extras);
+    dropped.leave(request.extras.iter().filter(|extra| !is_placed(extra)).chain(of_messages))?;
+    Ok(dropped)
 }
 
 /// A message in Ollama's form.

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::Accent;
 use super::request::{document, face, integer, missing, text, wrong_value};
-use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Loss, Usage, Vector};
+use crate::chat::{Class, EmbedRequest, Embedded, Encoding, Extra, Failure, Input, Usage, Vector};
+use crate::dialect::dropped::Dropped;
 use crate::dialect::{Reply, Written};
 use crate::json::{Json, Kind, Style, Value, Writer};
 
@@ -94,14 +95,11 @@ pub fn write_request(request: &EmbedRequest, inputs: &[Input]) -> Result<Written
         request.dimensions.into_iter().for_each(|count| w.key("dimensions").int(count as u64));
         request.extras.iter().filter(is_own).for_each(|extra| w.key(&extra.name).json(&extra.value));
     });
+    let mut dropped = Dropped::default();
+    dropped.leave(request.extras.iter().filter(|extra| !is_own(extra)))?;
     // A text that is too long is an error here, which is what `truncate: false` asks for.
-    let truncate = request.truncate.filter(|truncate| *truncate).map(|_| "truncate".to_owned());
-    let foreign = request
-        .extras
-        .iter()
-        .filter(|extra| !is_own(extra) && extra.loss != Loss::Nothing)
-        .map(|extra| extra.name.clone());
-    Ok(Written { body: w.into_bytes(), dropped: foreign.chain(truncate).collect() })
+    dropped.note(request.truncate == Some(true), "truncate");
+    Ok(Written { body: w.into_bytes(), dropped: dropped.into_names() })
 }
 
 /// Reads an answer; vectors go where their index says.

@@ -7,6 +7,7 @@ use super::turns::Conversation;
 use crate::chat::{Extra, Failure, Format, Request, Settings};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::family::Family;
+use crate::dialect::dropped::Dropped;
 use crate::dialect::{Quirks, Written};
 use crate::json::{Json, Style, Text, Writer};
 
@@ -20,6 +21,7 @@ pub fn write(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
     let conversation = Conversation::of(&request.messages)?;
     let depth = Depth::of(request, family, conversation.lacks_thought());
     dropped.note(depth.is_dropped, "thinking");
+    let own = own_members(&request.extras, &mut dropped)?;
     let mut writer = Writer::new(Style::Plain);
     writer.object(|w| {
         w.key("model").str(&request.model);
@@ -33,31 +35,18 @@ pub fn write(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
         write_sampling(w, &request.settings, depth, family, &mut dropped);
         depth.write(w);
         write_output(w, request.format.as_ref(), depth, family);
-        write_extras(w, &request.extras, &mut dropped);
+        own.iter().for_each(|(name, value)| w.key(name).json(value));
     });
     note_settings(&request.settings, &mut dropped);
-    note_messages(request, &mut dropped);
-    Ok(Written { body: writer.into_bytes(), dropped: dropped.names })
-}
-
-/// The parameters that can't be expressed, each once.
-#[derive(Default)]
-struct Dropped {
-    names: Vec<String>,
-}
-
-impl Dropped {
-    fn note(&mut self, is_there: bool, name: &str) {
-        if is_there && !self.names.iter().any(|known| known == name) {
-            self.names.push(name.to_owned());
-        }
-    }
+    dropped.note(request.messages.iter().any(|message| message.name.is_some()), "name");
+    dropped.leave(request.messages.iter().flat_map(|message| &message.extras))?;
+    Ok(Written { body: writer.into_bytes(), dropped: dropped.into_names() })
 }
 
 fn check_prompt(request: &Request, dropped: &mut Dropped) -> Result<(), Failure> {
     let Some(prompt) = &request.prompt else { return Ok(()) };
     if prompt.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
-        return Err(Failure::bad_request("this model can't fill a gap: send no suffix").with_param("suffix"));
+        return Err(Failure::cannot_insert(&request.model));
     }
     dropped.note(prompt.raw, "raw");
     Ok(())
@@ -158,30 +147,32 @@ fn note_settings(settings: &Settings, dropped: &mut Dropped) {
         ("repeat_penalty", is_other_than(&settings.repeat_penalty, 1.0)),
         ("logprobs", settings.logprobs == Some(true)),
         ("n", settings.choices.is_some_and(|count| count > 1)),
-        ("num_ctx", settings.context_length.is_some()),
     ];
     rows.into_iter().for_each(|(name, is_there)| dropped.note(is_there, name));
 }
 
-fn note_messages(request: &Request, dropped: &mut Dropped) {
-    for message in &request.messages {
-        dropped.note(message.name.is_some(), "name");
-        message.extras.iter().for_each(|extra| dropped.note(true, &extra.name));
-    }
-}
-
-/// What only this dialect has at the top level goes back; a user's name by OpenAI's member is metadata here.
-fn write_extras(w: &mut Writer, extras: &[Extra], dropped: &mut Dropped) {
+/// The members at the top level that only this dialect has; a user's name by OpenAI's member is metadata here. Its extras with a
+/// dot in their names are wishes inside other members, which are written anew.
+fn own_members<'a>(extras: &'a [Extra], dropped: &mut Dropped) -> Result<Vec<(&'a str, Json)>, Failure> {
     let is_own = |extra: &Extra| extra.dialect == NAME && !extra.name.contains('.');
-    let has_metadata = extras.iter().any(|extra| is_own(extra) && extra.name == "metadata");
+    let mut has_metadata = extras.iter().any(|extra| is_own(extra) && extra.name == "metadata");
+    let mut own = Vec::new();
     for extra in extras {
         match extra.name.as_str() {
             "tools" if is_own(extra) => {}
-            name if is_own(extra) => w.key(name).json(&extra.value),
+            name if is_own(extra) => own.push((name, extra.value.clone())),
             "user" if !has_metadata && extra.value.value().string().is_some() => {
-                w.key("metadata").object(|w| w.key("user_id").json(&extra.value));
+                has_metadata = true;
+                own.push(("metadata", user_metadata(&extra.value)));
             }
-            name => dropped.note(true, name),
+            _ => dropped.leave([extra])?,
         }
     }
+    Ok(own)
+}
+
+fn user_metadata(user: &Json) -> Json {
+    let mut writer = Writer::new(Style::Plain);
+    writer.object(|w| w.key("user_id").json(user));
+    Json::known(writer.into_bytes())
 }

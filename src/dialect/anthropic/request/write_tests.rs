@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::write;
 use crate::chat::{
-    Effort, Extra, Failure, Format, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool,
-    ToolChoice,
+    Effort, Extra, Failure, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source,
+    Tool, ToolChoice,
 };
 use crate::dialect::Quirks;
 use crate::json::{Json, Text};
@@ -360,5 +360,17 @@ fn extras_go_back_to_their_dialect() {
 #[test]
 fn a_gap_can_not_be_filled() {
     let prompt = Prompt { suffix: Some("}".into()), ..Prompt::default() };
-    assert!(refusal(&Request { prompt: Some(prompt), ..request(vec![user("hi")]) }).contains("suffix"));
+    assert!(
+        refusal(&Request { prompt: Some(prompt), ..request(vec![user("hi")]) }).contains("does not support insert")
+    );
+}
+
+#[test]
+fn what_says_nothing_here_goes_uncounted_and_what_says_too_much_is_refused() {
+    let lost = |name: &str, loss| Extra { loss, ..Extra::new("ollama", name, Json::known("[1,2]")) };
+    let with = |extras| Request { extras, ..request(vec![user("hi")]) };
+    let mut asked = with(vec![lost("keep_alive", Loss::Nothing), lost("options.mirostat", Loss::Parameter)]);
+    asked.settings.context_length = Some(8192);
+    assert_eq!(written(&asked).1, ["options.mirostat"]);
+    assert!(refusal(&with(vec![lost("context", Loss::Content)])).contains("'context'"));
 }

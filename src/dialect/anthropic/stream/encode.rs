@@ -79,8 +79,8 @@ impl Encoder {
                 w.key("content").array(|_| {});
                 w.key("stop_reason").null();
                 w.key("stop_sequence").null();
-                let usage = Usage { prompt: self.usage.prompt.or(self.reply.prompt_tokens), ..self.usage };
-                answer::write_usage(w.key("usage"), &Usage { completion: Some(0), ..usage });
+                let usage = Usage { completion: Some(0), ..answer::counted(self.usage, &self.reply, 0) };
+                answer::write_usage(w.key("usage"), &usage);
             });
         });
     }
@@ -202,8 +202,7 @@ impl Encoder {
         let finish = self.finish.take().unwrap_or(Finish::Stop);
         record(out, "message_delta", |w| {
             w.key("delta").object(|w| answer::write_end(w, &finish, self.has_calls, self.has_refused));
-            let usage = Usage { prompt: self.usage.prompt.or(self.reply.prompt_tokens), ..self.usage };
-            answer::write_usage(w.key("usage"), &answer::counted(usage, self.bytes));
+            answer::write_usage(w.key("usage"), &answer::counted(self.usage, &self.reply, self.bytes));
         });
         record(out, "message_stop", |_| {});
     }

@@ -2,6 +2,7 @@
 
 use super::write_messages::{Messages, schema};
 use crate::chat::{Effort, Extra, Failure, Format, Part, Reasoning, Request, Role, Settings, Tool, ToolChoice};
+use crate::dialect::dropped::Dropped;
 use crate::dialect::quirks::ReasoningStyle;
 use crate::dialect::{Quirks, Written, call_ids};
 use crate::json::{Json, Style, Text, Writer};
@@ -11,12 +12,12 @@ const STOPS_MAX: usize = 4;
 
 /// Writes a body for `/chat/completions`.
 pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
-    let mut dropped = Vec::new();
+    let mut dropped = Dropped::default();
     if let Some(prompt) = &request.prompt {
         if prompt.suffix.is_some() {
             return Err(Failure::cannot_insert(&request.model));
         }
-        note(&mut dropped, prompt.raw, "raw");
+        dropped.note(prompt.raw, "raw");
     }
     let ids = call_ids::assign(&request.messages, quirks.tool_ids)?;
     let instruction = said_format(request, quirks);
@@ -37,18 +38,18 @@ pub fn write_chat(request: &Request, quirks: &Quirks) -> Result<Written, Failure
     });
     result?;
     let of_messages = request.messages.iter().flat_map(|message| &message.extras);
-    leave_out(request.extras.iter().chain(of_messages), &mut dropped)?;
-    Ok(Written { body: writer.into_bytes(), dropped })
+    dropped.leave(request.extras.iter().chain(of_messages).filter(is_foreign))?;
+    Ok(Written { body: writer.into_bytes(), dropped: dropped.into_names() })
 }
 
 /// Writes a body for `/completions`. `echo` is left out: the answer's writer repeats the prompt.
 pub fn write_completions(request: &Request, quirks: &Quirks) -> Result<Written, Failure> {
-    let mut dropped = Vec::new();
+    let mut dropped = Dropped::default();
     let prompt = request.prompt.as_ref();
     let texts = prompt_texts(request)?;
-    note(&mut dropped, !request.tools.is_empty(), "tools");
-    note(&mut dropped, request.format.is_some(), "response_format");
-    note(&mut dropped, request.reasoning.is_some(), "reasoning_effort");
+    dropped.note(!request.tools.is_empty(), "tools");
+    dropped.note(request.format.is_some(), "response_format");
+    dropped.note(request.reasoning.is_some(), "reasoning_effort");
     let mut writer = Writer::new(Style::Plain);
     writer.object(|w| {
         w.key("model").str(&request.model);
@@ -63,18 +64,12 @@ pub fn write_completions(request: &Request, quirks: &Quirks) -> Result<Written, 
         }
         write_extras(w, &request.extras);
     });
-    leave_out(request.extras.iter(), &mut dropped)?;
-    Ok(Written { body: writer.into_bytes(), dropped })
+    dropped.leave(request.extras.iter().filter(is_foreign))?;
+    Ok(Written { body: writer.into_bytes(), dropped: dropped.into_names() })
 }
 
-/// What only another dialect has stays behind.
-fn leave_out<'a>(extras: impl Iterator<Item = &'a Extra>, dropped: &mut Vec<String>) -> Result<(), Failure> {
-    for extra in extras.filter(|extra| extra.dialect != "openai") {
-        if let Some(name) = extra.left_out()? {
-            note(dropped, true, name);
-        }
-    }
-    Ok(())
+fn is_foreign(extra: &&Extra) -> bool {
+    extra.dialect != "openai"
 }
 
 /// The prompt; instructions of an Ollama client stand before it.
@@ -98,12 +93,6 @@ fn prompt_texts(request: &Request) -> Result<Vec<Text>, Failure> {
         }
     }
     Ok(texts)
-}
-
-fn note(dropped: &mut Vec<String>, is_there: bool, name: &str) {
-    if is_there && !dropped.iter().any(|known| known == name) {
-        dropped.push(name.to_owned());
-    }
 }
 
 fn write_tools(w: &mut Writer, request: &Request, quirks: &Quirks) {
@@ -209,7 +198,7 @@ fn streams_for_thinking(request: &Request, quirks: &Quirks) -> bool {
     quirks.whole_needs_thinking_off && is_wanted && request.format.is_none()
 }
 
-fn write_settings(w: &mut Writer, settings: &Settings, quirks: &Quirks, dropped: &mut Vec<String>) {
+fn write_settings(w: &mut Writer, settings: &Settings, quirks: &Quirks, dropped: &mut Dropped) {
     let number = |w: &mut Writer, key: &str, value: Option<&Json>| {
         if let Some(value) = value {
             w.key(key).json(value);
@@ -235,7 +224,7 @@ fn write_settings(w: &mut Writer, settings: &Settings, quirks: &Quirks, dropped:
     for (key, value) in beyond {
         match quirks.sampling_extras.iter().any(|known| known == key) {
             true => number(w, key, value),
-            false => note(dropped, value.is_some(), key),
+            false => dropped.note(value.is_some(), key),
         }
     }
 }
@@ -245,32 +234,31 @@ fn unless(rest: f64, value: &Option<Json>) -> Option<&Json> {
     value.as_ref().filter(|json| json.value().float() != Some(rest))
 }
 
-fn write_stop(w: &mut Writer, stop: &[Text], dropped: &mut Vec<String>) {
+fn write_stop(w: &mut Writer, stop: &[Text], dropped: &mut Dropped) {
     let stops: Vec<&Text> = stop.iter().filter(|text| !text.is_empty()).collect();
     if !stops.is_empty() {
         w.key("stop").array(|w| stops.iter().take(STOPS_MAX).for_each(|text| w.text(text)));
     }
-    note(dropped, stops.len() > STOPS_MAX, "stop");
+    dropped.note(stops.len() > STOPS_MAX, "stop");
 }
 
 /// `false` is what a provider does anyway; alternatives without probabilities are refused.
-fn write_chat_logprobs(w: &mut Writer, settings: &Settings, dropped: &mut Vec<String>) {
+fn write_chat_logprobs(w: &mut Writer, settings: &Settings, dropped: &mut Dropped) {
     let is_wanted = settings.logprobs == Some(true);
     if is_wanted {
         w.key("logprobs").bool(true);
     }
     match settings.top_logprobs {
         Some(top) if is_wanted => w.key("top_logprobs").int(top),
-        Some(top) => note(dropped, top > 0, "top_logprobs"),
+        Some(top) => dropped.note(top > 0, "top_logprobs"),
         None => {}
     }
 }
 
-fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: &mut Vec<String>) {
+fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: &mut Dropped) {
     let must_be_off = quirks.whole_needs_thinking_off && !request.stream && !streams_for_thinking(request, quirks);
     let wish = if must_be_off { Some(&Reasoning::Off) } else { request.reasoning.as_ref() };
-    note(
-        dropped,
+    dropped.note(
         must_be_off && request.reasoning.as_ref().is_some_and(|wish| *wish != Reasoning::Off),
         "reasoning_effort",
     );
@@ -281,7 +269,7 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
     match quirks.reasoning {
         ReasoningStyle::Effort => match effort_name(wish, &quirks.efforts) {
             Some(name) => w.key("reasoning_effort").str(&name),
-            None => note(dropped, true, "reasoning_effort"),
+            None => dropped.note(true, "reasoning_effort"),
         },
         ReasoningStyle::Object => w.key("reasoning").object(|w| match wish {
             Reasoning::Off | Reasoning::On => w.key("enabled").bool(is_on),
@@ -303,7 +291,7 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
             let is_deep = matches!(wish, Reasoning::Effort(_) | Reasoning::Budget(1..));
             match effort_name(wish, &quirks.efforts).filter(|_| is_deep && !quirks.efforts.is_empty()) {
                 Some(name) => w.key("reasoning_effort").str(&name),
-                None => note(dropped, is_deep, "reasoning_effort"),
+                None => dropped.note(is_deep, "reasoning_effort"),
             }
         }
         ReasoningStyle::ChatTemplate => {
@@ -312,7 +300,7 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
             let name = effort_name(wish, &quirks.efforts).filter(|_| is_deep);
             name.into_iter().for_each(|name| w.key("reasoning_effort").str(&name));
         }
-        ReasoningStyle::Unsupported => note(dropped, true, "reasoning_effort"),
+        ReasoningStyle::Unsupported => dropped.note(true, "reasoning_effort"),
     }
 }
 
