@@ -145,10 +145,11 @@ fn check_top_logprobs(object: &Object<'_>) -> Result<(), Failure> {
     Err(Failure::bad_request("top_logprobs must be between 0 and 20").with_param("top_logprobs"))
 }
 
-/// Ollama's own rules for names are not ours: `prefix:vendor/model:free` breaks them.
+/// Ollama's own rules for names are not ours: `prefix:vendor/model:free` breaks them, and what stands behind a prefix is the
+/// provider's own id, in which there may be blanks, too.
 pub(super) fn check_name(model: &str) -> Result<(), Failure> {
-    let is_wrong = |c: char| c.is_whitespace() || c.is_control();
-    if model.trim().contains(is_wrong) {
+    let first = model.trim().split(':').next().unwrap_or_default();
+    if first.contains(char::is_whitespace) || model.trim().contains(char::is_control) {
         return Err(Failure::bad_request("invalid model name").with_param("model"));
     }
     Ok(())
