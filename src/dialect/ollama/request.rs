@@ -18,7 +18,7 @@ use crate::chat::{
     Settings, Source, Tool, opaque,
 };
 use crate::dialect::Dialect;
-use crate::json::{Json, Kind, Text, Value};
+use crate::json::{Json, Kind, Style, Text, Value, Writer};
 
 pub use super::upstream::{write_chat, write_generate};
 
@@ -39,6 +39,16 @@ pub fn load_of(request: &Request) -> Option<Load> {
     };
     let unloads = keep_alive(&request.extras) == Some(Duration::ZERO);
     asks_nothing.then_some(if unloads { Load::Unload } else { Load::Load })
+}
+
+/// Asks a server to unload a model.
+pub fn write_unload(model: &str) -> Vec<u8> {
+    let mut out = Writer::new(Style::Plain);
+    out.object(|out| {
+        out.key("model").str(model);
+        out.key("keep_alive").int(0);
+    });
+    out.into_bytes()
 }
 
 fn is_blank(text: &Option<Text>) -> bool {
