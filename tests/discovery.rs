@@ -94,6 +94,20 @@ fn every_providers_models_are_listed_in_both_faces() {
     ollama.assert_only_keys(&[]);
 }
 
+/// Servers that name models after files list names with blanks; Ollama has none.
+#[test]
+fn a_listed_name_with_blanks_is_shown_and_answers() {
+    let up = upstream().models(&["My Model (Q4).gguf"]).answers(openai_says("fine"));
+    let gw = gateway().provider("openai", &up, &["k"]).start();
+    let name = gw.listed().remove(0);
+    assert_eq!(name, "openai:My Model (Q4).gguf");
+    assert_eq!(gw.post("/api/show", &json!({"model": name})).status, 200);
+    let chat = json!({"model": name, "stream": false, "messages": [{"role": "user", "content": "x"}]});
+    assert_eq!(gw.post("/api/chat", &chat).json()["message"]["content"], "fine");
+    let unknown = gw.post("/api/show", &json!({"model": "My Model"}));
+    assert_eq!((unknown.status, unknown.json()), (400, json!({"error": "invalid model name"})));
+}
+
 /// What a provider no longer lists is no longer listed after a restart; and a restart while nobody answers still knows the last list.
 #[test]
 fn the_last_good_list_outlives_a_restart() {

@@ -275,6 +275,27 @@ fn nothing_else_can_be_done_to_a_cloud_model() {
     assert!(pushed.lines()[1]["error"].as_str().unwrap().contains("can't be pushed"));
 }
 
+/// It would be listed beside the cloud's, and neither answer nor be deleted.
+#[test]
+fn no_model_is_made_by_the_name_of_a_listed_cloud_model() {
+    let cloud = upstream().models(&["gpt-4o"]);
+    let local = upstream().models(&["tiny:latest"]).then(done());
+    let gw = gateway().provider("openai", &cloud, &["k"]).provider("ollama", &local, &[]).start();
+    let taken = "openai:gpt-4o";
+    for (path, body) in [
+        ("/api/copy", json!({"source": "tiny", "destination": taken})),
+        ("/api/create", json!({"model": taken, "from": "tiny"})),
+    ] {
+        let answer = gw.post(path, &body);
+        let want = "'openai:gpt-4o' is the name of a model that is served by 'openai': choose another";
+        assert_eq!((answer.status, answer.json()), (400, json!({"error": want})), "{path}");
+    }
+    assert_eq!(last(&local).0, 0, "the server was told nothing");
+    for free in ["gpt-4o", "openai:mine"] {
+        assert_eq!(gw.post("/api/copy", &json!({"source": "tiny", "destination": free})).status, 200, "{free}");
+    }
+}
+
 /// Ollama's own forms, and what to do; the `ollama` command shows the text as it is.
 #[test]
 fn without_an_ollama_the_answer_says_what_to_do() {

@@ -63,6 +63,22 @@ fn one_model_on_three_servers_is_one_entry() {
     assert_eq!(names, ["m:latest", "other:1b"]);
 }
 
+/// A model that one server goes on holding is not stopped.
+#[test]
+fn a_model_is_unloaded_wherever_it_is() {
+    let (a, b) = (server("a"), server("b"));
+    b.now_running(runs(&["m:latest"]));
+    let gw = in_front_of(&[&a, &b]);
+    let load = json!({"model": "m", "keep_alive": 60});
+    assert_eq!(gw.post("/api/generate", &load).status, 200);
+    assert_eq!((a.seen().len(), b.seen().len()), (0, 1), "one loads it");
+    assert_eq!(gw.post("/api/generate", &json!({"model": "m", "keep_alive": "0s"})).status, 200);
+    for up in [&a, &b] {
+        let is_told = up.seen().iter().any(|seen| seen.json() == json!({"model": "m:latest", "keep_alive": 0}));
+        assert!(is_told, "both let it go");
+    }
+}
+
 #[test]
 fn the_server_that_has_it_loaded_answers() {
     let (a, b, c) = (server("a"), server("b"), server("c"));

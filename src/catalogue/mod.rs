@@ -277,6 +277,7 @@ impl Catalogue {
             .or_else(|| self.route(&self.hits(asked, |_| true)))
             .or_else(|| self.by_path(asked))
             .or_else(|| self.by_source(asked))
+            .or_else(|| self.by_library(asked))
     }
 
     /// `prefix:model`, unless an Ollama server lists that very name and the prefix's provider doesn't know the model.
@@ -286,10 +287,9 @@ impl Catalogue {
         if let Some(route) = self.route(&self.hits(model, |entry| entry.provider == provider)) {
             return Some(route);
         }
-        let is_local = |entry: &Entry| self.providers.get(entry.provider).is_some_and(|provider| provider.is_local);
         // A client made `codestral:latest` of the alias `codestral`: no provider calls a model just `latest`.
         let is_only_tag = model.eq_ignore_ascii_case("latest");
-        if is_only_tag || !self.hits(asked, is_local).is_empty() {
+        if is_only_tag || !self.local_hits(asked).is_empty() {
             return None;
         }
         self.unlisted(provider, model)
@@ -305,8 +305,14 @@ impl Catalogue {
     /// Ollama's `:local` behind a name: a model of its own servers, whatever else has that name.
     fn by_source(&self, asked: &str) -> Option<Route> {
         let name = asked.strip_suffix(":local")?;
-        let is_local = |entry: &Entry| self.providers.get(entry.provider).is_some_and(|provider| provider.is_local);
-        self.route(&self.hits(name, is_local))
+        self.route(&self.local_hits(name))
+    }
+
+    /// A name in Ollama's full form, of which its own lists leave out what all models of its library have in common.
+    fn by_library(&self, asked: &str) -> Option<Route> {
+        let name = asked.split_once("://").map_or(asked, |(_, rest)| rest);
+        let name = name.strip_prefix("registry.ollama.ai/").unwrap_or(name).strip_prefix("library/")?;
+        self.route(&self.local_hits(name))
     }
 
     /// Ollama's `:cloud` behind a name, or `-cloud` behind its tag: a model of ollama.com, which an Ollama server asks for us.
@@ -339,6 +345,10 @@ impl Catalogue {
             }
         }
         Vec::new()
+    }
+
+    fn local_hits(&self, name: &str) -> Vec<&Entry> {
+        self.hits(name, |entry| self.providers.get(entry.provider).is_some_and(|provider| provider.is_local))
     }
 
     fn entries(&self, id: &str) -> impl Iterator<Item = &Entry> {
@@ -472,7 +482,8 @@ fn day(time: jiff::Timestamp) -> Option<name::Date> {
     Some(name::Date { year, month: day.month().unsigned_abs(), day: day.day().unsigned_abs() })
 }
 
-fn without_latest(name: &str) -> &str {
+/// A name without the tag that Ollama gives to one that has none.
+pub fn without_latest(name: &str) -> &str {
     match name.len().checked_sub(LATEST.len()).and_then(|at| name.split_at_checked(at)) {
         Some((rest, tag)) if tag.eq_ignore_ascii_case(LATEST) => rest,
         _ => name,

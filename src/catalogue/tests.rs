@@ -110,6 +110,19 @@ fn an_ollama_model_that_looks_like_a_prefix_is_that_model() {
 }
 
 #[test]
+fn the_full_form_of_a_name_in_ollamas_library_is_that_model() {
+    assert_meanings(
+        &mixed(),
+        &[
+            ("library/llama2", "ollama:llama2:latest"),
+            ("registry.ollama.ai/library/qwen:7b", "ollama:qwen:7b"),
+            ("https://registry.ollama.ai/library/llama2:latest", "ollama:llama2:latest"),
+        ],
+    );
+    assert_eq!(mixed().look_up("library/qwen-max").unwrap_err().class, Class::UnknownModel, "no cloud's model");
+}
+
+#[test]
 fn a_tag_that_a_client_appended_to_a_prefix_is_dropped() {
     let cloud =
         catalogue(&[("codestral", &["codestral-latest", "codestral-2508"]), ("google", &["gemini-pro"])], &options());

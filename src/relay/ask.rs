@@ -8,7 +8,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::embed::Progress;
-use crate::catalogue::Target;
+use crate::catalogue::{Target, without_latest};
 use crate::chat::{EmbedRequest, Estimate, Failure, Reasoning, Request, opaque};
 use crate::dialect::{Accent, Dialect, Operation, Reply, Wire};
 use crate::json::splice::{self, Edit, Member};
@@ -282,7 +282,7 @@ fn is_in_id(before: &[u8]) -> bool {
 
 /// The name to send to a server that lists models under Ollama's names: as typed where that means the same there.
 pub fn as_typed<'a>(typed: &'a str, listed: &'a str) -> &'a str {
-    let bare = |name: &'a str| name.trim().trim_end_matches(":latest");
+    let bare = |name: &'a str| without_latest(name.trim());
     if bare(typed).eq_ignore_ascii_case(bare(listed)) { typed } else { listed }
 }
 
@@ -341,6 +341,7 @@ mod tests {
     #[test]
     fn names_stay_as_typed_where_ollama_knows_them_so() {
         assert_eq!(as_typed("Tiny", "tiny:latest"), "Tiny");
+        assert_eq!(as_typed("tiny:LATEST", "tiny:latest"), "tiny:LATEST");
         assert_eq!(as_typed("llama2", "llama3:latest"), "llama3:latest");
     }
 }

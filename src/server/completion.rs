@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use futures_util::future::join_all;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use jiff::Timestamp;
 
 use super::{Gateway, reply};
-use crate::catalogue::Route;
+use crate::catalogue::{Route, Target};
 use crate::chat::{Class, Failure, Reasoning};
 use crate::dialect::{Accent, Dialect, Operation, Wire, anthropic, ollama};
 use crate::observe::{Meter, Record, Recorder};
-use crate::relay::{Ask, Body, keeping};
+use crate::relay::{Ask, Body, Errand, keeping};
 
 /// Without any list from the last run, the first requests wait that long for discovery.
 const DISCOVERY_WAIT: Duration = Duration::from_secs(3);
+
+/// A request that unloads a model is no longer: it has no messages.
+const UNLOAD_BYTES_MAX: usize = 4096;
 
 /// Of a longer model name the log has the beginning.
 const NAME_CHARS_LOGGED: usize = 256;
@@ -105,6 +109,7 @@ async fn routed(
         return Ok(loaded);
     }
     check_thinking(gateway, &mut ask, &route)?;
+    unload_elsewhere(gateway, &mut ask, &route).await;
     let keep_alive = keep_alive(&mut ask)?;
     let (model, wire, accent, is_stream) = (ask.model.clone(), ask.wire, ask.accent, ask.stream);
     let answered = gateway.relay.answer(ask, route, Arc::clone(&pending.meter)).await;
@@ -142,6 +147,27 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
         false => ollama::answer::write_load(ask.wire, &ask.model, load, Timestamp::now()),
     };
     Ok(Some(reply::content(200, reply::JSON_UTF8, body)))
+}
+
+/// Who unloads a model wants it gone from every server: the one that answers is only one of those that may have it loaded.
+async fn unload_elsewhere(gateway: &Gateway, ask: &mut Ask, route: &Route) {
+    let is_short = ask.body.len() <= UNLOAD_BYTES_MAX && route.targets.len() > 1;
+    if !is_short || ask.wire.dialect() != Dialect::Ollama || ask.wire.operation() == Operation::Embed {
+        return;
+    }
+    let load = ask.request().ok().and_then(ollama::request::load_of);
+    if load != Some(ollama::request::Load::Unload) {
+        return;
+    }
+    let unload = |target: &Target| {
+        let (provider, body) = (Arc::clone(&target.provider), ollama::request::write_unload(&target.model));
+        async move {
+            let headers = HeaderMap::new();
+            let errand = Errand::ollama(Method::POST, "/api/generate", &headers, body);
+            gateway.relay.forward(&provider, errand).await.map(drop)
+        }
+    };
+    join_all(route.targets.iter().filter(|target| target.provider.is_local).map(unload)).await;
 }
 
 /// How long an Ollama client wants the model to stay.

@@ -18,7 +18,7 @@ use crate::chat::{
     Settings, Source, Tool, opaque,
 };
 use crate::dialect::Dialect;
-use crate::json::{Json, Kind, Text, Value};
+use crate::json::{Json, Kind, Style, Text, Value, Writer};
 
 pub use super::upstream::{write_chat, write_generate};
 
@@ -39,6 +39,16 @@ pub fn load_of(request: &Request) -> Option<Load> {
     };
     let unloads = keep_alive(&request.extras) == Some(Duration::ZERO);
     asks_nothing.then_some(if unloads { Load::Unload } else { Load::Load })
+}
+
+/// Asks a server to unload a model.
+pub fn write_unload(model: &str) -> Vec<u8> {
+    let mut out = Writer::new(Style::Plain);
+    out.object(|out| {
+        out.key("model").str(model);
+        out.key("keep_alive").int(0);
+    });
+    out.into_bytes()
 }
 
 fn is_blank(text: &Option<Text>) -> bool {
@@ -145,10 +155,11 @@ fn check_top_logprobs(object: &Object<'_>) -> Result<(), Failure> {
     Err(Failure::bad_request("top_logprobs must be between 0 and 20").with_param("top_logprobs"))
 }
 
-/// Ollama's own rules for names are not ours: `prefix:vendor/model:free` breaks them.
+/// Ollama's own rules for names are not ours: `prefix:vendor/model:free` breaks them, and what stands behind a prefix is the
+/// provider's own id, in which there may be blanks, too.
 pub(super) fn check_name(model: &str) -> Result<(), Failure> {
-    let is_wrong = |c: char| c.is_whitespace() || c.is_control();
-    if model.trim().contains(is_wrong) {
+    let first = model.trim().split(':').next().unwrap_or_default();
+    if first.contains(char::is_whitespace) || model.trim().contains(char::is_control) {
         return Err(Failure::bad_request("invalid model name").with_param("model"));
     }
     Ok(())

@@ -117,6 +117,7 @@ fn refusals_come_in_ollama_s_order() {
         ),
         (chat(r#"{"model":"a b","options":{"stop":1}}"#), 400, "invalid model name"),
         (chat(r#"{"model":"a\u0000b"}"#), 400, "invalid model name"),
+        (chat(r#"{"model":"p:a\u0000b"}"#), 400, "invalid model name"),
         (chat(r#"{"model":"m","format":5,"options":{"stop":1}}"#), 500, r#"option "stop" must be of type array"#),
         (chat(r#"{"model":"m","options":{"stop":[1]}}"#), 500, r#"option "stop" must be of an array of strings"#),
         (

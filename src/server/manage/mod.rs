@@ -70,6 +70,9 @@ impl Request<'_> {
 
     /// Tells the servers, one after the other, up to one that does not do it.
     async fn tell(&self, asked: &Managing, body: &Bytes, targets: &[Target]) -> Result<Response<Body>, Failure> {
+        if let Some(by) = place::hiding(self.gateway, &asked.made) {
+            return Err(hidden(asked, &by));
+        }
         let mut answer = Err(no_server(self.gateway));
         for Target { provider, model } in targets {
             let body = asked.renamed(body, as_typed(&asked.model, model), |name| own_name(provider, name));
@@ -221,6 +224,12 @@ fn failed(asked: &Managing, failure: &Failure) -> Response<Body> {
         }
         None => told(failure),
     }
+}
+
+/// A model of that name could neither be asked nor deleted: all that is said to it would go to the cloud's.
+fn hidden(asked: &Managing, by: &Target) -> Failure {
+    let (made, provider) = (&asked.made, &by.provider.prefix);
+    Failure::bad_request(format!("'{made}' is the name of a model that is served by '{provider}': choose another"))
 }
 
 /// What is asked for can be done to a stored model only.
