@@ -86,6 +86,9 @@ fn a_conversation_is_brought_in_order() {
         ])
     );
     assert_eq!(refusal(&request(vec![user(" ")])), "there is no message to answer");
+    let got = body(&request(vec![system("Say hello."), user("")]));
+    assert_eq!(got["system"], Value::Null);
+    assert_eq!(got["messages"], json!([{"role": "user", "content": [text("Say hello.")]}]));
 }
 
 #[test]
@@ -360,5 +363,17 @@ fn extras_go_back_to_their_dialect() {
 #[test]
 fn a_gap_can_not_be_filled() {
     let prompt = Prompt { suffix: Some("}".into()), ..Prompt::default() };
-    assert!(refusal(&Request { prompt: Some(prompt), ..request(vec![user("hi")]) }).contains("suffix"));
+    assert!(
+        refusal(&Request { prompt: Some(prompt), ..request(vec![user("hi")]) }).ends_with("does not support insert")
+    );
+}
+
+#[test]
+fn several_answers_are_refused_not_forgotten() {
+    let asks = |choices| {
+        let settings = Settings { choices: Some(choices), ..Settings::default() };
+        Request { settings, ..request(vec![user("hi")]) }
+    };
+    assert!(refusal(&asks(2)).starts_with("n must be 1"));
+    assert_eq!(written(&asks(1)).1, Vec::<String>::new());
 }
