@@ -167,7 +167,6 @@ fn note_settings(settings: &Settings, dropped: &mut Dropped) {
         ("frequency_penalty", is_other_than(&settings.frequency_penalty, 0.0)),
         ("repeat_penalty", is_other_than(&settings.repeat_penalty, 1.0)),
         ("logprobs", settings.logprobs == Some(true)),
-        ("num_ctx", settings.context_length.is_some()),
     ];
     rows.into_iter().for_each(|(name, is_there)| dropped.note(is_there, name));
 }

@@ -368,6 +368,13 @@ fn a_gap_can_not_be_filled() {
     );
 }
 
+/// Most of Ollama's clients name a context's size in every request. A cloud's is what it is, so nothing is lost.
+#[test]
+fn the_size_of_a_context_is_no_loss() {
+    let settings = Settings { context_length: Some(8192), ..Settings::default() };
+    assert_eq!(written(&Request { settings, ..request(vec![user("hi")]) }).1, Vec::<String>::new());
+}
+
 #[test]
 fn several_answers_are_refused_not_forgotten() {
     let asks = |choices| {
