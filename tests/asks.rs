@@ -415,6 +415,18 @@ fn content_that_has_no_place_is_an_error() {
     }
 }
 
+/// A client that forgets the oldest messages may leave a result without its call. Ollama takes it; no other dialect does.
+#[test]
+fn a_conversation_that_begins_with_a_result_is_answered_by_every_provider() {
+    let (ups, gw) = all_saying("Hi", 9);
+    let messages = json!([{"role": "tool", "tool_name": "f", "content": "11 C"},
+                          {"role": "assistant", "content": "It is cold."}, {"role": "user", "content": "And now?"}]);
+    for (prefix, up) in ups.iter().filter(|(prefix, _)| **prefix != "ollama") {
+        let sent = asked(&gw, up, &model_of(prefix), &json!({"messages": messages})).to_string();
+        assert!(sent.contains("Result of the tool f: 11 C"), "{prefix}: {sent}");
+    }
+}
+
 /// Pictures and sounds are told by their first bytes.
 #[test]
 fn the_kind_of_a_picture_is_found_from_its_bytes() {

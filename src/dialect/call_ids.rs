@@ -46,6 +46,26 @@ pub(in crate::dialect) fn assign(messages: &[Message], form: ToolIds) -> Result<
     Ok(Ids(ids))
 }
 
+/// The places of messages with a result that answers no call before it.
+pub(in crate::dialect) fn strays(messages: &[Message]) -> Vec<usize> {
+    let mut calls = Calls::default();
+    let mut found = Vec::new();
+    let parts = messages.iter().enumerate().flat_map(|(at, message)| message.parts.iter().map(move |part| (at, part)));
+    for (at, part) in parts {
+        match part {
+            Part::ToolCall { id, name, .. } => {
+                calls.add(id.as_ref().filter(|id| !id.is_empty()), name, Text::empty());
+            }
+            Part::ToolResult { id, name, .. } => match calls.find(id.as_ref(), name.as_ref()) {
+                Some(call) => drop(calls.answer(call)),
+                None => found.push(at),
+            },
+            _ => {}
+        }
+    }
+    found
+}
+
 /// Ids for calls that have none.
 struct NewIds<'a> {
     taken: HashSet<Cow<'a, str>>,

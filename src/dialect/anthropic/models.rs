@@ -96,7 +96,7 @@ fn row(w: &mut Writer, model: &Model, id: &str) {
         w.key("id").str(id);
         w.key("display_name").str(id);
         w.key("created_at").str(&created.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        if let Some(tokens) = model.context_length {
+        if let Some(tokens) = model.prompt_window() {
             w.key("max_input_tokens").int(tokens);
         }
         if let Some(tokens) = model.output_limit {
@@ -136,7 +136,8 @@ mod tests {
         let rich = Model {
             name: "a:b".into(),
             created: Timestamp::from_second(1_700_000_000).ok(),
-            context_length: Some(8192),
+            context_length: Some(9216),
+            input_limit: Some(8192),
             output_limit: Some(1024),
             ..Model::default()
         };

@@ -99,7 +99,8 @@ fn status_name(status: u16) -> &'static str {
         429 => "RESOURCE_EXHAUSTED",
         499 => "CANCELLED",
         501 => "UNIMPLEMENTED",
-        502 | 503 => "UNAVAILABLE",
+        // 529 is how a provider of another dialect says that it has too much to do.
+        502 | 503 | 529 => "UNAVAILABLE",
         500.. => "INTERNAL",
         _ => "INVALID_ARGUMENT",
     }

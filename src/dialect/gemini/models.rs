@@ -42,7 +42,7 @@ fn row(w: &mut Writer, model: &Model, name: &str) {
     w.object(|w| {
         w.key("name").str(&super::resource(name));
         w.key("displayName").str(name.strip_prefix("models/").unwrap_or(name));
-        if let Some(tokens) = model.context_length {
+        if let Some(tokens) = model.prompt_window() {
             w.key("inputTokenLimit").int(tokens);
         }
         if let Some(tokens) = model.output_limit {
@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn rows_hold_what_is_known() {
         let rich = Model {
-            context_length: Some(8192),
+            context_length: Some(9216),
+            input_limit: Some(8192),
             output_limit: Some(1024),
             capabilities: Capabilities { thinking: Some(true), ..Capabilities::default() },
             ..named("a:b")

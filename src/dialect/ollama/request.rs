@@ -17,7 +17,7 @@ use crate::chat::{
     Class, Effort, Extra, Failure, Fault, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role,
     Settings, Source, Tool, opaque,
 };
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, call_ids};
 use crate::json::{Json, Kind, Style, Text, Value, Writer};
 
 pub use super::upstream::{write_chat, write_generate};
@@ -89,6 +89,7 @@ pub fn read_chat(body: &Bytes) -> Result<Request, Failure> {
     }
     let mut request = read_common(&object, &model)?;
     request.messages = object.get("messages").map(|list| list.items().map(read_message).collect()).unwrap_or_default();
+    settle_strays(&mut request.messages);
     request.tools = object.get("tools").map(|list| list.items().filter_map(read_tool).collect()).unwrap_or_default();
     check_use(&object, &request)?;
     Ok(request)
@@ -298,6 +299,30 @@ fn read_result(object: &Object<'_>, content: Vec<Part>) -> Part {
     let id = object.text("tool_call_id").filter(|id| !id.is_empty()).map(|id| opaque::split_text(id).0);
     let name = object.text("tool_name").filter(|name| !name.is_empty());
     Part::ToolResult { id, name, content, is_error: false }
+}
+
+/// Ollama takes a result without its call, and clients that forget the oldest messages leave such. Other providers would
+/// refuse the whole conversation, so it becomes something that the user says.
+fn settle_strays(messages: &mut [Message]) {
+    for at in call_ids::strays(messages) {
+        let Some(message) = messages.get_mut(at) else { continue };
+        let parts = std::mem::take(&mut message.parts);
+        *message = Message::new(Role::User, parts.into_iter().flat_map(as_said).collect());
+    }
+}
+
+/// The text in one part, with the tool's name, and what else there is behind it.
+fn as_said(part: Part) -> Vec<Part> {
+    let Part::ToolResult { name, content, .. } = part else { return vec![part] };
+    let mut said = name.map_or_else(|| "Result of a tool: ".to_owned(), |name| format!("Result of the tool {name}: "));
+    let mut others = Vec::new();
+    for part in content {
+        match part {
+            Part::Text { text, .. } => said.push_str(&text.as_str()),
+            other => others.push(other),
+        }
+    }
+    std::iter::once(Part::text(said)).chain(others).collect()
 }
 
 fn read_call(value: Value<'_>) -> Option<Part> {

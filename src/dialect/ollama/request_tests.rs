@@ -50,6 +50,29 @@ fn a_conversation_is_read_whole() {
     );
 }
 
+/// Home Assistant forgets the oldest messages, be they a call whose result stays.
+#[test]
+fn a_result_without_its_call_is_said_by_the_user() {
+    let body = r#"{"model":"m","messages":[
+        {"role":"system","content":"s"},
+        {"role":"tool","tool_name":"f","content":"11 C"},
+        {"role":"tool","tool_call_id":"c0","content":"12 C","images":["iVBORw0KGgoAAAANSUhEUgAA"]},
+        {"role":"assistant","tool_calls":[{"id":"c1","function":{"name":"f","arguments":{}}}]},
+        {"role":"tool","tool_name":"f","content":"13 C"},
+        {"role":"tool","tool_name":"f","content":"14 C"}]}"#;
+    assert_eq!(
+        said(&chat(body).unwrap()),
+        [
+            "System text s",
+            "User text Result of the tool f: 11 C",
+            "User text Result of a tool: 12 C, image/png iVBORw0KGgoAAAANSUhEUgAA",
+            r#"Assistant call Some("c1") f {} None"#,
+            r#"Tool result None Some("f") [text 13 C]"#,
+            "User text Result of the tool f: 14 C",
+        ]
+    );
+}
+
 #[test]
 fn options_become_settings_or_extras() {
     let body = r#"{"model":"m","messages":[{"role":"user","content":"x"}],"stream":false,"keep_alive":"5m","truncate":false,

@@ -81,7 +81,7 @@ fn of_listed(route: Route, action: Action) -> Place {
 pub(super) fn hiding(gateway: &Gateway, made: &str) -> Option<Target> {
     let (prefix, _) = made.trim().split_once(':')?;
     let target = gateway.discovery.catalogue().listed(made)?.targets.into_iter().next()?;
-    (!stores(&target.provider) && target.provider.has_prefix(prefix)).then_some(target)
+    (!target.provider.is_local && target.provider.has_prefix(prefix)).then_some(target)
 }
 
 /// The server that has the files of which a model shall be made, where there are several.

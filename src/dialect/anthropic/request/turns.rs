@@ -55,7 +55,7 @@ impl<'a> Conversation<'a> {
         let mut conversation = Conversation { system: Vec::new(), turns: Vec::new(), ids };
         messages.iter().try_for_each(|message| conversation.add(message))?;
         if conversation.turns.is_empty() {
-            return Err(refused("there is no message to answer"));
+            conversation.ask_instructions()?;
         }
         conversation.pair();
         conversation.trim_end();
@@ -69,6 +69,16 @@ impl<'a> Conversation<'a> {
             Role::Assistant => message.parts.iter().try_for_each(|part| self.add_assistant(part)),
             Role::Other(role) => Err(refused(&format!("the role '{role}' is not known"))),
         }
+    }
+
+    /// Where there is nothing else to answer, the instructions are the question.
+    fn ask_instructions(&mut self) -> Result<(), Failure> {
+        if self.system.is_empty() {
+            return Err(refused("there is no message to answer"));
+        }
+        let blocks = self.system.drain(..).map(Block::Text).collect();
+        self.turns.push(Turn { is_user: true, results: Vec::new(), blocks });
+        Ok(())
     }
 
     fn add_system(&mut self, part: &Part) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ pub fn write(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
     let family = Family::of(&request.model);
     let mut dropped = Dropped::default();
     check_prompt(request, &mut dropped)?;
+    check_choices(&request.settings)?;
     let conversation = Conversation::of(&request.messages)?;
     let depth = Depth::of(request, family, conversation.lacks_thought());
     dropped.note(depth.is_dropped, "thinking");
@@ -50,6 +51,15 @@ fn check_prompt(request: &Request, dropped: &mut Dropped) -> Result<(), Failure>
     }
     dropped.note(prompt.raw, "raw");
     Ok(())
+}
+
+/// This dialect has one answer to a request; fewer than were asked for would be a loss that nobody sees.
+fn check_choices(settings: &Settings) -> Result<(), Failure> {
+    if settings.choices.is_none_or(|count| count <= 1) {
+        return Ok(());
+    }
+    let message = "n must be 1: this model gives one answer to a request; send the request again for another";
+    Err(Failure::bad_request(message).with_param("n"))
 }
 
 fn write_system(w: &mut Writer, said: &[Text], instruction: Option<String>) {
@@ -146,7 +156,6 @@ fn note_settings(settings: &Settings, dropped: &mut Dropped) {
         ("frequency_penalty", is_other_than(&settings.frequency_penalty, 0.0)),
         ("repeat_penalty", is_other_than(&settings.repeat_penalty, 1.0)),
         ("logprobs", settings.logprobs == Some(true)),
-        ("n", settings.choices.is_some_and(|count| count > 1)),
     ];
     rows.into_iter().for_each(|(name, is_there)| dropped.note(is_there, name));
 }

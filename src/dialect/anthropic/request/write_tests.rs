@@ -86,6 +86,9 @@ fn a_conversation_is_brought_in_order() {
         ])
     );
     assert_eq!(refusal(&request(vec![user(" ")])), "there is no message to answer");
+    let got = body(&request(vec![system("Say hello."), user("")]));
+    assert_eq!(got["system"], Value::Null);
+    assert_eq!(got["messages"], json!([{"role": "user", "content": [text("Say hello.")]}]));
 }
 
 #[test]
@@ -370,7 +373,18 @@ fn what_says_nothing_here_goes_uncounted_and_what_says_too_much_is_refused() {
     let lost = |name: &str, loss| Extra { loss, ..Extra::new("ollama", name, Json::known("[1,2]")) };
     let with = |extras| Request { extras, ..request(vec![user("hi")]) };
     let mut asked = with(vec![lost("keep_alive", Loss::Nothing), lost("options.mirostat", Loss::Parameter)]);
+    // Most of Ollama's clients name a context's size in every request. A cloud's is what it is, so nothing is lost.
     asked.settings.context_length = Some(8192);
     assert_eq!(written(&asked).1, ["options.mirostat"]);
     assert!(refusal(&with(vec![lost("context", Loss::Content)])).contains("'context'"));
+}
+
+#[test]
+fn several_answers_are_refused_not_forgotten() {
+    let asks = |choices| {
+        let settings = Settings { choices: Some(choices), ..Settings::default() };
+        Request { settings, ..request(vec![user("hi")]) }
+    };
+    assert!(refusal(&asks(2)).starts_with("n must be 1"));
+    assert_eq!(written(&asks(1)).1, Vec::<String>::new());
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::parts::{content, image, items, missing, object, text, wrong_type, wrong_value};
+use super::parts::{content, image, items, missing, object, text, wrong_type};
 use crate::chat::{Extra, Failure, Message, Part, Role, opaque};
 use crate::dialect::openai::Accent;
 use crate::dialect::openai::reader::{filled, google_signature};
@@ -136,7 +136,9 @@ fn custom_call(param: &str, custom: Value<'_>, id: Option<Text>) -> Result<Part,
     Ok(Part::ToolCall { id, name, arguments: Json::known(format!("{{\"input\":{input}}}")), signature: None })
 }
 
-/// An object in a string; nothing at all is an empty one.
+/// An object in a string; nothing at all is an empty one. A model writes broken ones at times, and its client sends them back with
+/// every further request, so that to refuse them would end the conversation: they are kept under `_raw`, as in answers to
+/// clients whose arguments are objects.
 fn arguments(param: &str, value: Value<'_>) -> Result<Json, Failure> {
     if value.kind() == Kind::Object {
         return Ok(value.to_json());
@@ -145,13 +147,12 @@ fn arguments(param: &str, value: Value<'_>) -> Result<Json, Failure> {
     if said.trim().is_empty() {
         return Ok(Json::known("{}"));
     }
-    let json = Json::parse(Bytes::from(said.into_owned()))
-        .map_err(|error| wrong_value(param, format!("not JSON: {error}")))?;
-    match json.value().kind() {
-        Kind::Object => Ok(json),
-        Kind::Null => Ok(Json::known("{}")),
-        _ => Err(wrong_value(param, "not a JSON object")),
-    }
+    let json = Json::parse(Bytes::from(said.into_owned())).ok();
+    Ok(match json.as_ref().map(|json| json.value().kind()) {
+        Some(Kind::Null) => Json::known("{}"),
+        Some(Kind::Object) => json.unwrap_or_else(|| Json::known("{}")),
+        _ => Json::known(format!("{{\"_raw\":{}}}", value.as_str())),
+    })
 }
 
 fn extras(value: Value<'_>, known: &[&str]) -> Vec<Extra> {

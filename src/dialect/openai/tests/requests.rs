@@ -49,6 +49,26 @@ fn a_body_of_known_members_comes_out_as_it_went_in() {
     assert_eq!(again(whole, &quirks()), whole);
 }
 
+/// OpenAI's server takes any text for arguments, and clients send back what a model once wrote.
+#[test]
+fn arguments_that_are_no_object_are_kept() {
+    for (said, kept) in [
+        (r#""{\"city\": \"Par""#, r#"{"_raw":"{\"city\": \"Par"}"#),
+        (r#""[1]""#, r#"{"_raw":"[1]"}"#),
+        (r#""null""#, "{}"),
+        (r#"" ""#, "{}"),
+        (r#""{\"a\": 1}""#, r#"{"a": 1}"#),
+    ] {
+        let call = format!(r#"{{"id":"c","function":{{"name":"f","arguments":{said}}}}}"#);
+        let request = read(&format!(r#"{{"model":"m","messages":[{{"role":"assistant","tool_calls":[{call}]}}]}}"#));
+        let message = &request.unwrap().messages[0];
+        assert!(
+            matches!(&message.parts[..], [Part::ToolCall { arguments, .. }] if arguments.as_str() == kept),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn odd_spellings_are_understood() {
     let request = read(concat!(
@@ -174,11 +194,6 @@ fn faults_name_the_field() {
             "Invalid type for 'messages[0].content': expected a string or an array of parts, but got a number.",
         ),
         (with(r#"[{"content":"x"}]"#), Some("messages[0].role"), "Missing required parameter: 'messages[0].role'."),
-        (
-            with(r#"[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{"}}]}]"#),
-            Some("messages[0].tool_calls[0].function.arguments"),
-            "Invalid value for 'messages[0].tool_calls[0].function.arguments': not JSON: EOF while parsing an object at line 1 column 1.",
-        ),
         (
             with(r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,xx"}}]}]"#),
             Some("messages[0].content[0].image_url.url"),
