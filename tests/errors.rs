@@ -35,6 +35,18 @@ fn an_unknown_model_is_told_with_near_names() {
     assert!(up.seen().is_empty());
 }
 
+/// In Ollama's order: clients pull a model on a 404.
+#[test]
+fn an_unknown_model_comes_before_wrong_options() {
+    let gw = gateway().start();
+    for (more, status) in
+        [(json!({"options": {"stop": 1}}), 404), (json!({"format": "yaml"}), 404), (json!({"messages": 5}), 400)]
+    {
+        let answer = gw.send(&Client::OllamaChat.ask("nosuch", "hi", false, &more));
+        assert_eq!(answer.status, status, "{more}: {}", answer.everything());
+    }
+}
+
 #[test]
 fn a_provider_without_key_names_the_variable() {
     let gw = gateway().start();

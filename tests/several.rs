@@ -65,6 +65,18 @@ fn one_model_on_three_servers_is_one_entry() {
 
 /// A model that one server goes on holding is not stopped.
 #[test]
+fn a_model_that_two_servers_run_is_listed_once() {
+    let (a, b) = (server("a"), server("b"));
+    let gw = in_front_of(&[&a, &b]);
+    let row = |until: &str| reply(json!({"models": [{"name": "m:latest", "model": "m:latest", "expires_at": until}]}));
+    a.now_running(row("2026-11-22T12:00:00Z"));
+    b.now_running(row("2026-11-22T13:30:00+01:00"));
+    let running = gw.get("/api/ps").json();
+    assert_eq!(running["models"].as_array().unwrap().len(), 1, "{running}");
+    assert_eq!(running["models"][0]["expires_at"], "2026-11-22T13:30:00+01:00");
+}
+
+#[test]
 fn a_model_is_unloaded_wherever_it_is() {
     let (a, b) = (server("a"), server("b"));
     b.now_running(runs(&["m:latest"]));

@@ -84,10 +84,12 @@ pub(super) async fn answer_to(gateway: &Gateway, mut ask: Ask, pending: &mut Pen
     answered.unwrap_or_else(|failure| reply::completion_failure(wire, accent, is_stream, &failure))
 }
 
-/// A name means nothing here. What is wrong with the request comes before what is wrong with the name.
+/// A name means nothing here. What is wrong with the request comes before what is wrong with the name; but at options and
+/// formats, whose faults are 500s to it, Ollama looks only when the model is there.
 fn unknown_name(ask: &mut Ask, unknown: Failure) -> Failure {
-    if let Err(wrong) = ask.check() {
-        return wrong;
+    match ask.check() {
+        Err(wrong) if ask.wire.dialect() != Dialect::Ollama || wrong.status != 500 => return wrong,
+        Err(_) | Ok(()) => {}
     }
     match (ask.wire.dialect(), ask.accent) {
         (Dialect::OpenAi, Accent::OpenAi) | (Dialect::Gemini | Dialect::Anthropic, _) => unknown,

@@ -1,17 +1,19 @@
 //! Ollama's lists and details. Models of an Ollama server are described by that server, all others from what is known.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
+use jiff::Timestamp;
 
 use super::{Gateway, completion, reply};
 use crate::catalogue::Route;
 use crate::chat::{Class, Failure};
 use crate::dialect::{Dialect, ollama};
 use crate::json::splice::{self, Edit};
-use crate::json::{Json, Style, Writer};
+use crate::json::{Json, Style, Value, Writer};
 use crate::model::Model;
 use crate::relay::{Body, Errand, as_typed};
 
@@ -66,7 +68,22 @@ pub(super) async fn loaded(gateway: &Gateway, headers: &HeaderMap) -> Vec<Json> 
     });
     // A server that does not answer runs nothing that could be shown.
     let bodies = futures_util::future::join_all(asked).await.into_iter().flatten().flatten();
-    bodies.flat_map(rows_of).collect()
+    merged(bodies.flat_map(rows_of))
+}
+
+/// A model that several servers run is one model, there as long as any of them keeps it.
+fn merged(rows: impl Iterator<Item = Json>) -> Vec<Json> {
+    let name = |row: &Json| row.value().get("name").and_then(Value::string).map(Cow::into_owned);
+    let until = |row: &Json| row.value().get("expires_at")?.string()?.parse::<Timestamp>().ok();
+    let mut merged: Vec<Json> = Vec::new();
+    for row in rows {
+        match merged.iter_mut().find(|known| name(known) == name(&row)) {
+            Some(known) if until(&row) > until(known) => *known = row,
+            Some(_) => {}
+            None => merged.push(row),
+        }
+    }
+    merged
 }
 
 fn rows_of(body: Bytes) -> Vec<Json> {
