@@ -112,7 +112,7 @@ async fn routed(
     }
     check_thinking(gateway, &mut ask, &route)?;
     unload_elsewhere(gateway, &mut ask, &route).await;
-    let keep_alive = keep_alive(&mut ask)?;
+    let keep_alive = keep_alive(&mut ask, &route)?;
     let (model, wire, accent, is_stream) = (ask.model.clone(), ask.wire, ask.accent, ask.stream);
     let answered = gateway.relay.answer(ask, route, Arc::clone(&pending.meter)).await;
     pending.record.reasons = answered.reasons;
@@ -142,7 +142,7 @@ fn load(gateway: &Gateway, ask: &mut Ask, route: &Route) -> Result<Option<Respon
     let is_embed = ask.wire.operation() == Operation::Embed;
     let load = if is_embed { ollama::embed::load_of(ask.embed()?) } else { ollama::request::load_of(ask.request()?) };
     let Some(load) = load else { return Ok(None) };
-    let keep_alive = keep_alive(ask)?;
+    let keep_alive = keep_alive(ask, route)?;
     gateway.running.used(&ask.model, keep_alive);
     let body = match is_embed {
         true => ollama::embed::write_load(ask.wire, &ask.model),
@@ -172,9 +172,11 @@ async fn unload_elsewhere(gateway: &Gateway, ask: &mut Ask, route: &Route) {
     join_all(route.targets.iter().filter(|target| target.provider.is_local).map(unload)).await;
 }
 
-/// How long an Ollama client wants the model to stay.
-fn keep_alive(ask: &mut Ask) -> Result<Option<Duration>, Failure> {
-    if ask.wire.dialect() != Dialect::Ollama {
+/// How long an Ollama client wants a model to stay that no Ollama server answers for; a server sees to its own, and its
+/// requests pass unread.
+fn keep_alive(ask: &mut Ask, route: &Route) -> Result<Option<Duration>, Failure> {
+    let is_local = route.targets.iter().all(|target| target.provider.is_local);
+    if ask.wire.dialect() != Dialect::Ollama || is_local {
         return Ok(None);
     }
     Ok(match ask.wire.operation() {
