@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Failure;
+use super::{Citation, Failure};
 use crate::json::{Json, Text};
 
 /// One step of an answer. `choice` counts the alternatives from 0, `block` the pieces of one choice from 0, in their order.
@@ -44,6 +44,15 @@ pub enum Event {
         block: u32,
         /// Opaque state of the provider that must come back with the piece.
         signature: Option<Text>,
+    },
+    /// A source of what a block of text says. It comes while the block is open.
+    Citation {
+        /// Which alternative.
+        choice: u32,
+        /// Which piece.
+        block: u32,
+        /// The source; its span may be one of text that came before.
+        citation: Citation,
     },
     /// Probabilities, in OpenAI's form: an array of `{token, logprob, bytes, top_logprobs}`.
     Logprobs {
@@ -121,6 +130,8 @@ pub enum Finish {
 pub struct Usage {
     /// All tokens of the prompt, those read from a cache and those of tool use included.
     pub prompt: Option<u64>,
+    /// Of these, what the provider's own tools gave (Gemini's `toolUsePromptTokenCount`).
+    pub tool: Option<u64>,
     /// Of these, read from a cache.
     pub cached: Option<u64>,
     /// Of these, written to a cache.
@@ -179,6 +190,8 @@ pub struct Block {
     pub texts: Vec<Text>,
     /// Opaque state of the provider that must come back with it.
     pub signature: Option<Text>,
+    /// Sources of what it says.
+    pub citations: Vec<Citation>,
 }
 
 impl Block {
@@ -200,7 +213,7 @@ pub fn fold(events: impl IntoIterator<Item = Event>) -> Result<Answer, Failure> 
                     BlockKind::ToolCall { signature, .. } => signature.clone(),
                     _ => None,
                 };
-                let new = Block { kind, texts: Vec::new(), signature };
+                let new = Block { kind, texts: Vec::new(), signature, citations: Vec::new() };
                 choice.blocks.insert((block as usize).min(choice.blocks.len()), new);
             }
             Event::Delta { choice, block, text } => {
@@ -211,6 +224,11 @@ pub fn fold(events: impl IntoIterator<Item = Event>) -> Result<Answer, Failure> 
             Event::BlockEnd { choice, block, signature } => {
                 if let Some(block) = choice_at(&mut answer, choice).blocks.get_mut(block as usize) {
                     block.signature = signature.or(block.signature.take());
+                }
+            }
+            Event::Citation { choice, block, citation } => {
+                if let Some(block) = choice_at(&mut answer, choice).blocks.get_mut(block as usize) {
+                    block.citations.push(citation);
                 }
             }
             Event::Logprobs { choice, content } => choice_at(&mut answer, choice).logprobs.push(content),
@@ -240,6 +258,8 @@ pub fn unfold(answer: Answer) -> Vec<Event> {
         for (number, block) in (0u32..).zip(choice.blocks) {
             events.push(Event::BlockStart { choice: index, block: number, kind: block.kind });
             events.extend(block.texts.into_iter().map(|text| Event::Delta { choice: index, block: number, text }));
+            let citations = block.citations.into_iter();
+            events.extend(citations.map(|citation| Event::Citation { choice: index, block: number, citation }));
             events.push(Event::BlockEnd { choice: index, block: number, signature: block.signature });
         }
         events.extend(choice.logprobs.into_iter().map(|content| Event::Logprobs { choice: index, content }));
@@ -265,12 +285,17 @@ pub fn describe(event: &Event) -> String {
         Event::BlockEnd { choice, block, signature: Some(signature) } => {
             format!("{}{block} end signature={signature}", of(choice))
         }
+        Event::Citation { choice, block, citation } => {
+            let span = citation.span.as_ref().map_or_else(String::new, |span| format!(" {}..{}", span.start, span.end));
+            format!("{}{block} cites {} {}{span}", of(choice), shown(&citation.url), shown(&citation.title))
+        }
         Event::Logprobs { choice, content } => {
             format!("{}logprobs {}", of(choice), content.as_str())
         }
         Event::Usage(usage) => {
             let shown = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |n| n.to_string());
             let mut line = format!("usage {}+{}", shown(usage.prompt), shown(usage.completion));
+            line.extend(usage.tool.map(|n| format!(" tool={n}")));
             line.extend(usage.cached.map(|n| format!(" cached={n}")));
             line.extend(usage.cache_written.map(|n| format!(" written={n}")));
             line.extend(usage.reasoning.map(|n| format!(" reasoning={n}")));
@@ -312,6 +337,11 @@ mod tests {
             Event::BlockStart { choice: 0, block: 0, kind: BlockKind::Text },
             Event::Delta { choice: 0, block: 0, text: "Hel".into() },
             Event::Delta { choice: 0, block: 0, text: "lo".into() },
+            Event::Citation {
+                choice: 0,
+                block: 0,
+                citation: Citation { span: Some(1..4), url: Some("http://s".into()), ..Citation::default() },
+            },
             Event::BlockEnd { choice: 0, block: 0, signature: None },
             Event::BlockStart { choice: 0, block: 1, kind: call },
             Event::Delta { choice: 0, block: 1, text: "{}".into() },
@@ -322,8 +352,9 @@ mod tests {
         let lines: Vec<String> = events.iter().map(describe).collect();
         let again: Vec<String> = unfold(fold(events).unwrap()).iter().map(describe).collect();
         assert_eq!(lines, again);
-        assert_eq!(lines[5], "1 start tool-call f id=c1");
-        assert_eq!(lines[8], "finish toolcalls");
-        assert_eq!(lines[9], "usage 3+4");
+        assert_eq!(lines[4], "0 cites http://s - 1..4");
+        assert_eq!(lines[6], "1 start tool-call f id=c1");
+        assert_eq!(lines[9], "finish toolcalls");
+        assert_eq!(lines[10], "usage 3+4");
     }
 }

@@ -78,6 +78,7 @@ fn of_part(part: &Part) -> Estimate {
             let name = name.iter().map(|name| Estimate::of_text(&name.as_str()));
             content.iter().map(of_part).chain(name).fold(TOOL, Estimate::and)
         }
+        Part::CacheMark(_) => Estimate::default(),
     }
 }
 

@@ -53,6 +53,7 @@ fn pictures_tools_and_calls_count() {
         description: Some(Text::from("Tells the weather")),
         parameters: Some(Json::known(schema)),
         strict: None,
+        cache: None,
     };
     let mut with_tool = user(vec![Part::text("hi")]);
     with_tool.tools.push(tool);

@@ -6,6 +6,7 @@
 //! This module depends on [`crate::json`] alone and knows no dialect, provider, socket or clock.
 
 mod answer;
+mod citation;
 mod embed;
 mod estimate;
 mod failure;
@@ -14,11 +15,12 @@ mod request;
 mod think;
 
 pub use answer::{Answer, Block, BlockKind, Choice, Event, Finish, Timings, Usage, describe, fold, unfold};
+pub use citation::Citation;
 pub use embed::{EmbedRequest, Embedded, Encoding, Input, Vector, unit};
 pub use estimate::{Estimate, tokens_in};
 pub use failure::{Class, Failure, Fault, Scope, Told};
 pub use request::{
-    Effort, Extra, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source, Tool,
-    ToolChoice,
+    CacheMark, Effort, Extra, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source,
+    Tool, ToolChoice,
 };
 pub use think::Thoughts;

@@ -130,6 +130,15 @@ pub enum Part {
     },
     /// The model's refusal, kept in the history (OpenAI).
     Refusal(Text),
+    /// All that stands before it may be kept in the provider's cache. Nothing is lost where it stays behind but money and time.
+    CacheMark(CacheMark),
+}
+
+/// A mark up to which a provider may cache a prompt (Anthropic's `cache_control`).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CacheMark {
+    /// How long, in Anthropic's words (`5m`, `1h`); the provider's usual time when absent.
+    pub ttl: Option<Text>,
 }
 
 impl Part {
@@ -174,6 +183,8 @@ pub struct Tool {
     pub parameters: Option<Json>,
     /// OpenAI: hold the model to the schema.
     pub strict: Option<bool>,
+    /// A cache mark behind it.
+    pub cache: Option<CacheMark>,
 }
 
 /// Which tools the model may or must call.

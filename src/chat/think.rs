@@ -5,7 +5,7 @@
 //! belong to neither side; a thought that never ends is a thought. An answer that has thinking of its own, or begins with a call, is not
 //! looked into.
 
-use super::{BlockKind, Event};
+use super::{BlockKind, Citation, Event};
 use crate::json::Text;
 
 const OPENING: &str = "<think>";
@@ -47,6 +47,7 @@ impl Thoughts {
             Event::BlockStart { choice, block, kind } => self.choice(choice).start(block, kind, out),
             Event::Delta { choice, block, text } => self.choice(choice).delta(block, text, out),
             Event::BlockEnd { choice, block, signature } => self.choice(choice).end(block, signature, out),
+            Event::Citation { choice, block, citation } => self.choice(choice).cite(block, citation, out),
             Event::Failure(failure) => {
                 self.choices.iter_mut().for_each(|choice| choice.give_up(out));
                 out.push(Event::Failure(failure));
@@ -138,6 +139,22 @@ impl Choice {
                 out.push(Event::BlockEnd { choice, block: self.shown(block), signature });
             }
         }
+    }
+
+    fn cite(&mut self, block: u32, mut citation: Citation, out: &mut Vec<Event>) {
+        let choice = self.number;
+        if matches!(&self.state, State::Held { block: own, .. } if *own == block) {
+            self.decide(out);
+        }
+        let block = match &self.state {
+            State::Split(split) if split.block == block => {
+                // The text lost what came before it.
+                citation.span = None;
+                split.text_block()
+            }
+            State::Start | State::Held { .. } | State::Split(_) | State::Over { .. } => self.shown(block),
+        };
+        out.push(Event::Citation { choice, block, citation });
     }
 
     /// Enough of the first block is there to know whether it begins with a thought.

@@ -22,7 +22,12 @@ fn meaning(answer: &Answer) -> Vec<String> {
 }
 
 fn block(kind: BlockKind, texts: Vec<String>, signature: Option<&str>) -> Block {
-    Block { kind, texts: texts.into_iter().map(Text::from).collect(), signature: signature.map(Text::from) }
+    Block {
+        kind,
+        texts: texts.into_iter().map(Text::from).collect(),
+        signature: signature.map(Text::from),
+        citations: Vec::new(),
+    }
 }
 
 fn texts() -> impl Strategy<Value = Vec<String>> {

@@ -178,6 +178,7 @@ impl Conversation {
         let piece = match part {
             Part::Text { text, .. } | Part::Refusal(text) if text.is_empty() => return Ok(()),
             Part::Text { text, .. } | Part::Refusal(text) => Piece::Text { text: text.clone(), signature: None },
+            Part::CacheMark(_) => return Ok(()),
             Part::Media(media) => Piece::Blob(blob(media, dropped)?),
             Part::ToolResult { id, name, content, is_error } => {
                 let outcome = Outcome::of(content, *is_error, dropped)?;
@@ -223,7 +224,7 @@ impl Conversation {
         for part in parts {
             match part {
                 Part::Text { text, signature: None } | Part::Refusal(text) if text.is_empty() => {}
-                Part::Redacted(_) => {}
+                Part::Redacted(_) | Part::CacheMark(_) => {}
                 Part::ToolResult { .. } => self.add_user(part, dropped)?,
                 Part::Text { text, signature } => {
                     self.push_model(Piece::Text { text: text.clone(), signature: signature.clone() });

@@ -161,6 +161,7 @@ impl crate::dialect::Encoder for Encoder {
             }
             Event::Delta { choice, block, text } => self.grow(choice, block, text, out),
             Event::BlockEnd { choice, block, signature } => self.close(choice, block, signature, out),
+            Event::Citation { .. } => {}
             Event::Logprobs { choice, content } => self.probabilities.push((choice, content)),
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Finish { choice, reason } => self.finished.push((choice, reason)),

@@ -212,7 +212,7 @@ fn result(id: Option<&str>, content: Vec<Part>) -> Message {
 
 fn tool(name: &str, description: &str, schema: Value) -> Tool {
     let parameters = Some(Json::known(schema.to_string()));
-    Tool { name: name.into(), description: Some(description.into()), parameters, strict: None }
+    Tool { name: name.into(), description: Some(description.into()), parameters, strict: None, cache: None }
 }
 
 fn blob(mime: &str, data: &str) -> Part {

@@ -117,16 +117,18 @@ pub(super) fn reason_name(finish: &Finish) -> &'static str {
     }
 }
 
-/// Google counts thoughts beside what is said, and leaves a count of nothing out.
+/// Google counts thoughts beside what is said, what its tools gave beside the prompt, and leaves a count of nothing out.
 fn write_usage(w: &mut Writer, usage: &Usage) {
     let (prompt, completion) = (usage.prompt.unwrap_or(0), usage.completion.unwrap_or(0));
     let thoughts = usage.reasoning.unwrap_or(0).min(completion);
+    let tool = usage.tool.unwrap_or(0).min(prompt);
     let counts = [
-        ("promptTokenCount", prompt),
+        ("promptTokenCount", prompt - tool),
         ("candidatesTokenCount", completion - thoughts),
         ("totalTokenCount", prompt.saturating_add(completion)),
         ("cachedContentTokenCount", usage.cached.unwrap_or(0)),
         ("thoughtsTokenCount", thoughts),
+        ("toolUsePromptTokenCount", tool),
     ];
     w.object(|w| counts.into_iter().filter(|(_, count)| *count > 0).for_each(|(name, count)| w.key(name).int(count)));
 }

@@ -236,6 +236,7 @@ fn usage(metadata: Value<'_>) -> Usage {
     let is_told = prompt.is_some() || thoughts.is_some() || said.is_some();
     Usage {
         prompt: prompt.map(|_| sum(prompt, count("toolUsePromptTokenCount"))),
+        tool: count("toolUsePromptTokenCount"),
         cached: count("cachedContentTokenCount"),
         cache_written: None,
         completion: is_told.then(|| sum(said, thoughts)),

@@ -9,7 +9,7 @@ fn reply() -> Reply {
 }
 
 fn block(kind: BlockKind, texts: &[&str]) -> Block {
-    Block { kind, texts: texts.iter().map(|text| Text::from(*text)).collect(), signature: None }
+    Block { kind, texts: texts.iter().map(|text| Text::from(*text)).collect(), signature: None, citations: Vec::new() }
 }
 
 fn answer(finish: Finish, blocks: Vec<Block>) -> Answer {

@@ -343,6 +343,7 @@ fn read_tool(value: Value<'_>) -> Option<Tool> {
         description: function.text("description").filter(|text| !text.is_empty()),
         parameters: function.get("parameters").map(Value::to_json),
         strict: None,
+        cache: None,
     })
 }
 

@@ -312,6 +312,7 @@ impl Lines {
             | Event::BlockStart { .. }
             | Event::Delta { .. }
             | Event::BlockEnd { .. }
+            | Event::Citation { .. }
             | Event::Logprobs { .. }
             | Event::Finish { .. } => {}
         }

@@ -374,6 +374,7 @@ impl Spoken {
             | Part::Refusal(_)
             | Part::Thinking { .. }
             | Part::Redacted(_)
+            | Part::CacheMark(_)
             | Part::ToolCall { .. } => {}
         }
         Ok(())

@@ -66,8 +66,13 @@ fn settings_format_tools_and_thinking() {
         choices: Some(1),
         ..Settings::default()
     };
-    let tool =
-        |name: &str| Tool { name: name.into(), description: None, parameters: Some(schema.clone()), strict: None };
+    let tool = |name: &str| Tool {
+        name: name.into(),
+        description: None,
+        parameters: Some(schema.clone()),
+        strict: None,
+        cache: None,
+    };
     let extra = |dialect, name: &str, value: &'static str| Extra::new(dialect, name, Json::known(value));
     let request = Request {
         settings,
@@ -104,7 +109,7 @@ fn more_than_one_answer_is_refused() {
 
 #[test]
 fn the_choice_of_none_leaves_the_tools_out() {
-    let tool = Tool { name: "f".into(), description: None, parameters: None, strict: None };
+    let tool = Tool { name: "f".into(), description: None, parameters: None, strict: None, cache: None };
     let with = |choice| Request { tools: vec![tool.clone()], tool_choice: choice, ..request() };
     assert!(!written(&with(Some(ToolChoice::None))).0.contains("tools"));
     let (body, dropped) = written(&with(Some(ToolChoice::Required)));

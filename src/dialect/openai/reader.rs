@@ -423,7 +423,7 @@ fn read_usage(usage: Value<'_>) -> Usage {
         && total == prompt.zip(completion).zip(reasoning).and_then(|((p, c), r)| p.checked_add(c)?.checked_add(r));
     let completion = if is_beside { completion.zip(reasoning).map(|(c, r)| c + r) } else { completion };
     let cache_written = count(&[&["prompt_tokens_details", "cache_write_tokens"]]);
-    Usage { prompt, cached, cache_written, completion, reasoning, timings: None }
+    Usage { prompt, tool: None, cached, cache_written, completion, reasoning, timings: None }
 }
 
 /// A string with something in it.

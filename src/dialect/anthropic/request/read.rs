@@ -217,7 +217,8 @@ fn tools(value: Value<'_>, request: &mut Request) -> Result<(), Failure> {
 }
 
 fn tool(param: &str, item: Value<'_>, extras: &mut Vec<Extra>) -> Result<Tool, Failure> {
-    let mut read = Tool { name: text(param, item, "name")?, description: None, parameters: None, strict: None };
+    let mut read =
+        Tool { name: text(param, item, "name")?, description: None, parameters: None, strict: None, cache: None };
     for (key, value) in item.members().filter(|(_, value)| !value.is_null()) {
         match key.as_ref() {
             "type" | "name" => {}

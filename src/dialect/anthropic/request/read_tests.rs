@@ -49,6 +49,7 @@ fn line(part: &Part) -> String {
             format!("  {} {source} {:?}", media.mime, media.filename.as_ref().map(|name| name.as_str().into_owned()))
         }
         Part::Refusal(text) => format!("  refusal {text}"),
+        Part::CacheMark(mark) => format!("  cache mark {:?}", mark.ttl.as_ref().map(|ttl| ttl.as_str().into_owned())),
     }
 }
 

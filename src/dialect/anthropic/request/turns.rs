@@ -115,7 +115,7 @@ impl<'a> Conversation<'a> {
             }
             Part::Redacted(data) => Some(Block::Redacted(data)),
             Part::Media(_) => return Err(refused("this model can't be shown pictures as its own")),
-            Part::Text { .. } | Part::Refusal(_) => plain(part)?,
+            Part::Text { .. } | Part::Refusal(_) | Part::CacheMark(_) => plain(part)?,
         };
         self.push(false, block);
         Ok(())
@@ -225,6 +225,7 @@ fn plain(part: &Part) -> Result<Option<Block<'_>>, Failure> {
     match part {
         Part::Text { text, .. } | Part::Refusal(text) if is_blank(text) => Ok(None),
         Part::Text { text, .. } | Part::Refusal(text) => Ok(Some(Block::Text(text.clone()))),
+        Part::CacheMark(_) => Ok(None),
         Part::Media(media) => media::Block::of(media).map(|block| Some(Block::Media(block))),
         Part::Thinking { .. } | Part::Redacted(_) | Part::ToolCall { .. } => {
             Err(refused("only the model thinks and calls tools"))

@@ -32,7 +32,7 @@ fn result(id: Option<&str>, name: Option<&str>, content: Vec<Part>, is_error: bo
 
 fn tool(name: &str, schema: Option<&str>) -> Tool {
     let parameters = schema.map(|schema| Json::known(schema.to_owned()));
-    Tool { name: name.into(), description: Some("d".into()), parameters, strict: Some(true) }
+    Tool { name: name.into(), description: Some("d".into()), parameters, strict: Some(true), cache: None }
 }
 
 fn media(mime: &str, source: Source, filename: Option<&str>) -> Part {

@@ -242,6 +242,7 @@ impl Counts {
         let is_told = |count: &u64| *count > 0;
         Usage {
             prompt: self.input.map(|input| input.saturating_add(beside)),
+            tool: None,
             cached: self.read.filter(is_told),
             cache_written: self.written.filter(is_told),
             completion: self.output,

@@ -229,7 +229,8 @@ impl crate::dialect::Encoder for Encoder {
             Event::BlockEnd { choice: 0, block, signature } => self.stop(block, signature, out),
             Event::Finish { choice: 0, reason } => self.finish = Some(reason),
             // Probabilities have no place here.
-            Event::Logprobs { .. }
+            Event::Citation { .. }
+            | Event::Logprobs { .. }
             | Event::BlockStart { .. }
             | Event::Delta { .. }
             | Event::BlockEnd { .. }

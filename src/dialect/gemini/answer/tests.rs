@@ -41,7 +41,7 @@ fn parts_become_blocks() {
         "5 start media image/png",
         "5 \"aGk=\"",
         "5 end",
-        "usage 12+12 cached=4 reasoning=7",
+        "usage 12+12 tool=2 cached=4 reasoning=7",
         "finish toolcalls",
     ];
     assert_eq!(lines(body), want);

@@ -45,6 +45,7 @@ fn declared(place: &str, value: Value<'_>) -> Result<Tool, Failure> {
         description: member(value, "description").map(|value| text("description", value)).transpose()?,
         parameters,
         strict: None,
+        cache: None,
     })
 }
 

@@ -258,7 +258,13 @@ fn media_at_an_address_is_left_to_google() {
 
 fn tool(name: &str, strict: Option<bool>) -> Tool {
     let schema = r#"{"type":"object","properties":{"city":{"type":["string","null"]}},"$schema":"x"}"#;
-    Tool { name: name.into(), description: Some("d".into()), parameters: Some(Json::known(schema)), strict }
+    Tool {
+        name: name.into(),
+        description: Some("d".into()),
+        parameters: Some(Json::known(schema)),
+        strict,
+        cache: None,
+    }
 }
 
 #[test]

@@ -283,6 +283,7 @@ fn tool(param: &str, value: Value<'_>) -> Result<Tool, Failure> {
         description: value.get("description").and_then(Value::text),
         parameters: parameters.map(Value::to_json),
         strict: value.get("strict").and_then(Value::bool),
+        cache: None,
     })
 }
 

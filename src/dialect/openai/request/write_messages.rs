@@ -93,7 +93,7 @@ impl<'a> Messages<'a> {
         match part {
             Part::Text { text, .. } | Part::Refusal(text) | Part::Thinking { text, .. } => text_part(w, text),
             Part::Media(media) => self.media(w, media),
-            Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
+            Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) | Part::CacheMark(_) => {}
         }
     }
 

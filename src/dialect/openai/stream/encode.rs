@@ -258,6 +258,7 @@ impl Encoder for ChatEncoder {
             Event::BlockStart { choice, block, kind } => self.start(choice, block, kind, out),
             Event::Delta { choice, block, text } => self.grow(choice, block, text, out),
             Event::BlockEnd { choice, block, .. } => self.close(choice, block, out),
+            Event::Citation { .. } => {}
             Event::Logprobs { choice, content } => self.probabilities(choice, content, out),
             Event::Usage(usage) => self.frame.usage = Some(usage),
             Event::Finish { choice, reason } => self.finish(choice, &reason, out),
@@ -402,6 +403,7 @@ impl Encoder for CompletionsEncoder {
                 }
             }
             Event::BlockEnd { choice, block, .. } => self.open.retain(|open| *open != (choice, block)),
+            Event::Citation { .. } => {}
             Event::Logprobs { choice, content } => {
                 self.begin(choice, out);
                 let accent = self.frame.accent();

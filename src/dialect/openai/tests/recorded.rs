@@ -54,7 +54,9 @@ fn check_order(events: &[Event]) -> Result<(), String> {
                 open.push((*choice, *block));
                 is_new
             }
-            Event::Delta { choice, block, .. } => open.contains(&(*choice, *block)),
+            Event::Delta { choice, block, .. } | Event::Citation { choice, block, .. } => {
+                open.contains(&(*choice, *block))
+            }
             Event::BlockEnd { choice, block, .. } => {
                 let before = open.len();
                 open.retain(|known| known != &(*choice, *block));

@@ -429,7 +429,7 @@ fn schemas_are_pruned_or_said() {
     let parameters = Json::known(
         r#"{"$schema":"x","properties":{"default":{"default":1,"type":"string"},"b":{"enum":[{"default":2}]}},"anyOf":[{"default":3}]}"#,
     );
-    let tool = Tool { name: "f".into(), description: None, parameters: Some(parameters), strict: None };
+    let tool = Tool { name: "f".into(), description: None, parameters: Some(parameters), strict: None, cache: None };
     let schema = Json::known(r#"{"default":1,"type":"object"}"#);
     let format = Format::Schema { name: None, description: None, schema, strict: None };
     let system = Message::new(Role::System, vec![Part::text("s")]);

@@ -22,7 +22,7 @@ fn meaning(events: Vec<Event>) -> Vec<String> {
 }
 
 fn block(kind: BlockKind, texts: Vec<String>) -> Block {
-    Block { kind, texts: texts.into_iter().map(Text::from).collect(), signature: None }
+    Block { kind, texts: texts.into_iter().map(Text::from).collect(), signature: None, citations: Vec::new() }
 }
 
 fn texts() -> impl Strategy<Value = Vec<String>> {
