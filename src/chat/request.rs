@@ -273,6 +273,29 @@ impl Effort {
             _ => return None,
         })
     }
+
+    /// The tokens that stand for it where thinking has a budget; `None`: as many as the model may take. Google's own OpenAI face
+    /// and several gateways draw these lines, so that a model thinks alike behind each dialect.
+    pub fn tokens(self) -> Option<i64> {
+        match self {
+            Effort::Minimal => Some(512),
+            Effort::Low => Some(1024),
+            Effort::Medium => Some(8192),
+            Effort::High => Some(24_576),
+            Effort::XHigh | Effort::Max => None,
+        }
+    }
+
+    /// The depth that a budget of tokens means where there are only depths. `minimal` is none that a budget asks for: Anthropic's
+    /// least is low's, and many providers don't know the word.
+    pub fn of_budget(tokens: i64) -> Effort {
+        match tokens {
+            ..=2048 => Effort::Low,
+            2049..=8192 => Effort::Medium,
+            8193..=24_576 => Effort::High,
+            24_577.. => Effort::XHigh,
+        }
+    }
 }
 
 /// Sampling, limits and the like. Numbers keep the text form in which the client wrote them.
@@ -348,6 +371,31 @@ impl Extra {
                     format!("'{}' means nothing to this model's provider, and says too much to be left out", self.name);
                 Err(Failure::bad_request(message).with_param(self.name.clone()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn efforts_and_budgets_mean_the_same_both_ways() {
+        for effort in [Effort::Low, Effort::Medium, Effort::High] {
+            assert_eq!(effort.tokens().map(Effort::of_budget), Some(effort));
+        }
+        assert_eq!(Effort::Minimal.tokens(), Some(512));
+        assert_eq!((Effort::XHigh.tokens(), Effort::Max.tokens()), (None, None));
+        let rows = [
+            (1, Effort::Low),
+            (2048, Effort::Low),
+            (2049, Effort::Medium),
+            (4000, Effort::Medium),
+            (10_000, Effort::High),
+            (31_999, Effort::XHigh),
+        ];
+        for (tokens, effort) in rows {
+            assert_eq!(Effort::of_budget(tokens), effort, "{tokens}");
         }
     }
 }

@@ -69,11 +69,11 @@ pub(super) fn config(family: Family, reasoning: &Reasoning) -> Result<Option<Con
         (_, Reasoning::Budget(tokens)) if *tokens < 0 => Depth::Default,
         (Control::Budget { min, max, .. }, Reasoning::Budget(tokens)) => Depth::Budget((*tokens).clamp(min, max)),
         (Control::Budget { min, max, .. }, Reasoning::Effort(effort)) => {
-            Depth::Budget(tokens_of(*effort).unwrap_or(max).clamp(min, max))
+            Depth::Budget(effort.tokens().unwrap_or(max).clamp(min, max))
         }
         (Control::Level { least, medium }, Reasoning::Effort(effort)) => Depth::Level(level(*effort, least, medium)),
         (Control::Level { least, medium }, Reasoning::Budget(tokens)) => {
-            Depth::Level(level(effort_of(*tokens), least, medium))
+            Depth::Level(level(Effort::of_budget(*tokens), least, medium))
         }
     };
     let include_thoughts = !matches!(reasoning, Reasoning::Off | Reasoning::Budget(0));
@@ -83,26 +83,6 @@ pub(super) fn config(family: Family, reasoning: &Reasoning) -> Result<Option<Con
 /// The model does not think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CannotThink;
-
-/// Google's own OpenAI layer spends so many tokens on an effort; `None`: the model's most.
-fn tokens_of(effort: Effort) -> Option<i64> {
-    match effort {
-        Effort::Minimal => Some(512),
-        Effort::Low => Some(1024),
-        Effort::Medium => Some(8192),
-        Effort::High => Some(24_576),
-        Effort::XHigh | Effort::Max => None,
-    }
-}
-
-/// The effort that a budget comes nearest to.
-fn effort_of(tokens: i64) -> Effort {
-    match tokens {
-        ..=2048 => Effort::Low,
-        2049..=8192 => Effort::Medium,
-        _ => Effort::High,
-    }
-}
 
 fn level(effort: Effort, least: &'static str, medium: &'static str) -> &'static str {
     match effort {

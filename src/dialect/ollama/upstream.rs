@@ -156,7 +156,7 @@ fn write_think(w: &mut Writer, reasoning: Option<&Reasoning>) {
         Some(Reasoning::Effort(effort)) => w.key("think").str(level(*effort)),
         // A negative budget leaves it to the model (Gemini's -1).
         Some(Reasoning::Budget(tokens)) if *tokens < 0 => w.key("think").bool(true),
-        Some(Reasoning::Budget(tokens)) => w.key("think").str(level_of_budget(*tokens)),
+        Some(Reasoning::Budget(tokens)) => w.key("think").str(level(Effort::of_budget(*tokens))),
     }
 }
 
@@ -167,16 +167,6 @@ fn level(effort: Effort) -> &'static str {
         Effort::Medium => "medium",
         Effort::High => "high",
         Effort::XHigh | Effort::Max => "max",
-    }
-}
-
-/// Budgets by the sizes that providers with both ways name for their levels.
-fn level_of_budget(tokens: i64) -> &'static str {
-    match tokens {
-        ..=2048 => "low",
-        2049..=8192 => "medium",
-        8193..=32_768 => "high",
-        _ => "max",
     }
 }
 

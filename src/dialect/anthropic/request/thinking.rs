@@ -6,6 +6,10 @@ use crate::json::Writer;
 
 /// The least budget, in tokens.
 const BUDGET_MIN: i64 = 1024;
+/// What an effort may spend at most.
+const BUDGET_MAX: i64 = 24_576;
+/// What a model gets that shall think as it likes.
+const BUDGET_USUAL: i64 = 8192;
 /// What an answer needs beside its thoughts, where the client sets no limit.
 const ANSWER_ROOM: i64 = 4096;
 
@@ -95,11 +99,7 @@ impl Depth {
 fn effort(wish: &Reasoning, family: Family) -> Option<&'static str> {
     let effort = match wish {
         Reasoning::Effort(effort) => *effort,
-        Reasoning::Budget(tokens) if *tokens > 0 => match tokens {
-            ..=2048 => Effort::Low,
-            2049..=8192 => Effort::Medium,
-            _ => Effort::High,
-        },
+        Reasoning::Budget(tokens) if *tokens > 0 => Effort::of_budget(*tokens),
         Reasoning::Off | Reasoning::On | Reasoning::Budget(_) => return None,
     };
     Some(match effort {
@@ -109,12 +109,12 @@ fn effort(wish: &Reasoning, family: Family) -> Option<&'static str> {
     })
 }
 
-/// The tokens that other gateways spend on an effort, so that a model thinks alike behind each.
+/// In tokens. An effort beyond high stays there: the models that take a budget have less room for an answer than those that take
+/// an effort.
 fn budget(wish: &Reasoning) -> i64 {
     match wish {
         Reasoning::Budget(tokens) if *tokens > 0 => (*tokens).max(BUDGET_MIN),
-        Reasoning::Effort(Effort::Minimal | Effort::Low) => BUDGET_MIN,
-        Reasoning::Effort(Effort::High | Effort::XHigh | Effort::Max) => 24_576,
-        Reasoning::Effort(Effort::Medium) | Reasoning::On | Reasoning::Off | Reasoning::Budget(_) => 8192,
+        Reasoning::Effort(effort) => effort.tokens().unwrap_or(BUDGET_MAX).max(BUDGET_MIN),
+        Reasoning::On | Reasoning::Off | Reasoning::Budget(_) => BUDGET_USUAL,
     }
 }

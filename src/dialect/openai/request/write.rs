@@ -272,7 +272,7 @@ fn write_reasoning(w: &mut Writer, request: &Request, quirks: &Quirks, dropped: 
             None => dropped.note(true, "reasoning_effort"),
         },
         ReasoningStyle::Object => w.key("reasoning").object(|w| match wish {
-            Reasoning::Off | Reasoning::On => w.key("enabled").bool(is_on),
+            Reasoning::Off | Reasoning::On | Reasoning::Budget(..=0) => w.key("enabled").bool(is_on),
             Reasoning::Budget(tokens) => w.key("max_tokens").int(*tokens),
             Reasoning::Effort(effort) => match nearest(*effort, &quirks.efforts) {
                 Some(name) => w.key("effort").str(&name),
@@ -310,30 +310,21 @@ fn effort_name(wish: &Reasoning, known: &[String]) -> Option<String> {
         Reasoning::Off => {
             return known.iter().any(|name| name == "none").then(|| "none".to_owned());
         }
-        Reasoning::On => Effort::Medium,
+        Reasoning::On | Reasoning::Budget(..0) => Effort::Medium,
         Reasoning::Effort(effort) => *effort,
-        Reasoning::Budget(tokens) => effort_of_budget(*tokens),
+        // Who says no word says none that a provider may not know.
+        Reasoning::Budget(tokens) if known.is_empty() => Effort::of_budget(*tokens).min(Effort::High),
+        Reasoning::Budget(tokens) => Effort::of_budget(*tokens),
     };
     nearest(effort, known)
 }
 
-/// In tokens, by the steps of [`effort_of_budget`]; none where the model shall take what it needs.
+/// In tokens; none where the model shall take what it needs.
 fn budget(wish: &Reasoning) -> Option<i64> {
     match wish {
         Reasoning::Budget(tokens) => Some(*tokens).filter(|tokens| *tokens > 0),
-        Reasoning::Effort(Effort::Minimal | Effort::Low) => Some(1024),
-        Reasoning::Effort(Effort::Medium) => Some(8192),
-        Reasoning::Effort(Effort::High) => Some(24_576),
-        Reasoning::Effort(Effort::XHigh | Effort::Max) | Reasoning::On | Reasoning::Off => None,
-    }
-}
-
-/// The steps at which several gateways and Google's own OpenAI face draw the lines: about 1k, 8k and 24k tokens.
-fn effort_of_budget(tokens: i64) -> Effort {
-    match tokens {
-        ..=1024 => Effort::Low,
-        1025..=8192 => Effort::Medium,
-        _ => Effort::High,
+        Reasoning::Effort(effort) => effort.tokens(),
+        Reasoning::On | Reasoning::Off => None,
     }
 }
 

@@ -376,6 +376,11 @@ fn thinking_is_asked_for_in_each_style() {
             vec!["high".into(), "max".into()],
             r#""thinking":{"type":"enabled"},"reasoning_effort":"high"}"#,
         ),
+        (ReasoningStyle::Effort, Reasoning::Budget(2000), vec![], r#""reasoning_effort":"low"}"#),
+        (ReasoningStyle::Effort, Reasoning::Budget(32_000), vec![], r#""reasoning_effort":"high"}"#),
+        (ReasoningStyle::Effort, Reasoning::Budget(32_000), vec!["high".into(), "xhigh".into()], r#""xhigh"}"#),
+        (ReasoningStyle::Effort, Reasoning::Budget(-1), vec![], r#""reasoning_effort":"medium"}"#),
+        (ReasoningStyle::Object, Reasoning::Budget(-1), vec![], r#""reasoning":{"enabled":true}}"#),
         (ReasoningStyle::Unsupported, Reasoning::On, vec![], r#""content":""}]}"#),
     ];
     for (reasoning, wish, efforts, expected) in rows {
