@@ -384,6 +384,43 @@ fn a_tool_loop_over_openai() {
 }
 
 #[test]
+fn marks_of_a_cache_reach_those_who_know_them() {
+    let body = coded(
+        "m",
+        json!([{"role": "user", "content": [
+        {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}]),
+    );
+    let said = |seen: &Seen| {
+        let answer = json!({"role": "assistant", "content": "ok"});
+        assert!(!seen.wants_stream());
+        reply(json!({"id": "1", "object": "chat.completion", "created": 1, "model": "m",
+                     "choices": [{"index": 0, "finish_reason": "stop", "message": answer}]}))
+    };
+    let (up, other) = (upstream().models(&["m"]).answers(said), upstream().models(&["m"]).answers(said));
+    let gw = gateway().provider("openrouter", &up, &["k"]).provider("groq", &other, &["k"]).start();
+    for (prefix, is_marked) in [("openrouter", true), ("groq", false)] {
+        let asked = Value::Object({
+            let mut body = body.as_object().unwrap().clone();
+            body["model"] = json!(format!("{prefix}:m"));
+            body
+        });
+        assert_eq!(post(&gw, &asked).status, 200);
+        let seen = if is_marked { up.last() } else { other.last() }.json();
+        let mark = json!({"type": "ephemeral"});
+        let long = json!({"type": "ephemeral", "ttl": "1h"});
+        let (system, user) = match is_marked {
+            true => (
+                json!([{"type": "text", "text": "You are a coder.", "cache_control": mark},
+                       {"type": "text", "text": "\n\nWork in /src."}]),
+                json!([{"type": "text", "text": "hi", "cache_control": long}]),
+            ),
+            false => (json!("You are a coder.\n\nWork in /src."), json!("hi")),
+        };
+        assert_eq!((&seen["messages"][0]["content"], &seen["messages"][1]["content"]), (&system, &user), "{prefix}");
+    }
+}
+
+#[test]
 fn a_signed_tool_loop_over_gemini() {
     let parts = json!([{"text": "hm", "thought": true},
         {"functionCall": {"name": "Read", "args": {"path": "a"}}, "thoughtSignature": "c2lnbmVk/+="}]);

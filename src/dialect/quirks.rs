@@ -33,6 +33,8 @@ pub struct Quirks {
     pub json_schema: bool,
     /// `response_format` is known at all; else a system message says what form the answer must have.
     pub json_mode: bool,
+    /// Parts of content take Anthropic's `cache_control`; elsewhere marks of a cache stay behind.
+    pub cache_marks: bool,
     /// Signatures of calls go back in `extra_content.google.thought_signature` (Google's OpenAI face); others refuse the member.
     pub google_signatures: bool,
     /// The models whose text begins within a thought, since their template says the opening tag.
@@ -56,6 +58,7 @@ impl Default for Quirks {
             schema_drop: Vec::new(),
             json_schema: true,
             json_mode: true,
+            cache_marks: false,
             google_signatures: false,
             begins_in_thought: None,
             whole_needs_thinking_off: false,

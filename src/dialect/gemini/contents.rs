@@ -168,6 +168,7 @@ impl Conversation {
             match part {
                 Part::Text { text, .. } | Part::Refusal(text) if text.is_empty() => {}
                 Part::Text { text, .. } | Part::Refusal(text) => self.system.push(text.clone()),
+                Part::CacheMark(_) => {}
                 _ => return Err(Failure::bad_request("instructions can hold text only").with_param("messages")),
             }
         }
@@ -301,6 +302,7 @@ impl Outcome {
             match part {
                 Part::Text { text, .. } | Part::Refusal(text) => texts.push(text),
                 Part::Media(media) => blobs.push(blob(media, dropped)?),
+                Part::CacheMark(_) => {}
                 _ => {
                     return Err(
                         Failure::bad_request("a tool result can hold text and media only").with_param("messages")

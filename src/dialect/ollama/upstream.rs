@@ -353,7 +353,9 @@ impl Spoken {
     fn push(&mut self, part: &Part, between: &str) -> Result<(), Failure> {
         match part {
             Part::Text { text, .. } | Part::Refusal(text) if !text.is_empty() => {
-                if !self.texts.is_empty() && !between.is_empty() {
+                // A text may bring its gap along.
+                let has_gap = text.as_str().starts_with("\n\n");
+                if !self.texts.is_empty() && !between.is_empty() && !has_gap {
                     self.texts.push(Text::from(between));
                 }
                 self.texts.push(text.clone());

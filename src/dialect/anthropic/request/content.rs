@@ -1,8 +1,8 @@
 //! Messages and their blocks, read.
 
 use super::media;
-use super::read::{expected, extra, items, member, note, text};
-use crate::chat::{Extra, Failure, Message, Part, Role};
+use super::read::{cache_mark, expected, extra, items, member, note, text};
+use crate::chat::{CacheMark, Extra, Failure, Message, Part, Role};
 use crate::dialect::anthropic::ids;
 use crate::json::{Json, Kind, Text, Value};
 
@@ -10,27 +10,49 @@ use crate::json::{Json, Kind, Text, Value};
 /// would spoil what other providers cache of the prompt; what passes to Anthropic keeps it.
 const BILLING: &str = "x-anthropic-billing-header:";
 
-/// The instructions: a string or texts, as one text.
+/// The instructions: a string or texts, as one text, or as one up to each mark of a cache. The gap between two stands before the
+/// second, so that it is there however the texts are joined.
 pub(super) fn system(value: Value<'_>) -> Result<Option<Message>, Failure> {
     let read = content("system", value)?;
-    let mut texts = Vec::new();
+    let mut stretches: Vec<(Vec<Text>, Option<CacheMark>)> = Vec::new();
     for part in read.parts {
         match part {
             Part::Text { text, .. } if text.as_str().starts_with(BILLING) || text.is_empty() => {}
-            Part::Text { text, .. } => texts.push(text),
+            Part::Text { text, .. } => match stretches.last_mut() {
+                Some((texts, None)) => texts.push(text),
+                Some((_, Some(_))) | None => stretches.push((vec![text], None)),
+            },
+            Part::CacheMark(new) => {
+                if let Some((_, mark)) = stretches.last_mut() {
+                    *mark = Some(new);
+                }
+            }
             _ => return Err(expected("system", "a string or an array of texts")),
         }
     }
-    let said = match texts.as_slice() {
-        [] => return Ok(None),
-        [one] => one.clone(),
+    let mut parts = Vec::new();
+    for (at, (texts, mark)) in stretches.into_iter().enumerate() {
+        parts.push(Part::text(joined(&texts, at == 0)));
+        parts.extend(mark.map(Part::CacheMark));
+    }
+    let message = Message { extras: read.extras, ..Message::new(Role::System, parts) };
+    Ok(Some(message).filter(|message| !message.parts.is_empty()))
+}
+
+/// The texts of a stretch, with the gap before them where it is not the first.
+fn joined(texts: &[Text], is_first: bool) -> Text {
+    match texts {
+        [one] if is_first => one.clone(),
         many => {
             let many: Vec<_> = many.iter().map(Text::as_str).collect();
-            many.join("\n\n").into()
+            let gap = if is_first { "" } else { GAP };
+            format!("{gap}{}", many.join(GAP)).into()
         }
-    };
-    Ok(Some(Message { extras: read.extras, ..Message::new(Role::System, vec![Part::text(said)]) }))
+    }
 }
+
+/// What stands between two texts of the instructions.
+const GAP: &str = "\n\n";
 
 /// The conversation. Results of tools, which stand among what the user says here, become messages of their own before it.
 pub(super) fn messages(value: Value<'_>) -> Result<Vec<Message>, Failure> {
@@ -121,7 +143,18 @@ impl Content {
             }
         };
         self.note_others(block, known);
+        self.mark(block);
         Ok(())
+    }
+
+    /// A mark of a cache stands behind its block, and within a tool's result, since the results go elsewhere.
+    fn mark(&mut self, block: Value<'_>) {
+        let Some(mark) = block.get("cache_control").and_then(cache_mark) else { return };
+        match self.parts.last_mut() {
+            Some(Part::ToolResult { content, .. }) => content.push(Part::CacheMark(mark)),
+            Some(_) => self.parts.push(Part::CacheMark(mark)),
+            None => {}
+        }
     }
 
     /// Pictures, documents and what a search found.
@@ -197,7 +230,7 @@ impl Content {
 
     fn note_others(&mut self, block: Value<'_>, known: &[&str]) {
         for (key, value) in block.members().filter(|(_, value)| !value.is_null()) {
-            if key != "type" && !known.contains(&key.as_ref()) {
+            if !matches!(key.as_ref(), "type" | "cache_control") && !known.contains(&key.as_ref()) {
                 self.note(extra(key, value));
             }
         }

@@ -69,9 +69,9 @@ impl Block {
         }
     }
 
-    /// Writes the block.
-    pub(super) fn write(&self, w: &mut Writer) {
-        w.object(|w| match self {
+    /// Writes the members of the block.
+    pub(super) fn write_members(&self, w: &mut Writer) {
+        match self {
             Block::Image { source } => {
                 w.key("type").str("image");
                 source.write(w.key("source"));
@@ -81,7 +81,7 @@ impl Block {
                 source.write(w.key("source"));
                 title.iter().for_each(|title| w.key("title").text(title));
             }
-        });
+        }
     }
 }
 

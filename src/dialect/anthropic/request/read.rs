@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::content::{messages, system};
-use crate::chat::{Effort, Extra, Failure, Format, Message, Reasoning, Request, Tool, ToolChoice};
+use crate::chat::{CacheMark, Effort, Extra, Failure, Format, Message, Part, Reasoning, Request, Tool, ToolChoice};
 use crate::dialect::anthropic::NAME;
 use crate::json::{Json, Kind, Text, Value};
 
@@ -70,6 +70,11 @@ pub(super) fn extra(name: impl Into<String>, value: Value<'_>) -> Extra {
 /// So many are told apart; a body of ever new names shall not cost its square.
 const EXTRAS_MAX: usize = 64;
 
+/// The mark that a `cache_control` is.
+pub(super) fn cache_mark(value: Value<'_>) -> Option<CacheMark> {
+    (value.kind() == Kind::Object).then(|| CacheMark { ttl: value.get("ttl").and_then(Value::text) })
+}
+
 /// Notes an extra of which one says as much as many.
 pub(super) fn note(extras: &mut Vec<Extra>, extra: Extra) {
     if extras.len() < EXTRAS_MAX && !extras.iter().any(|known| known.name == extra.name) {
@@ -92,6 +97,7 @@ fn read_members(body: &Bytes) -> Result<(Request, bool), Failure> {
             "system" => conversation.system = system(value)?,
             "thinking" => depth.thinking = Some(thinking(value, &mut request)?),
             "thread" => return Err(unheld(value)),
+            "cache_control" => conversation.mark = cache_mark(value),
             "output_config" => output_config(value, &mut depth, &mut request)?,
             // Its earlier name.
             "output_format" => request.format = format(&key, value)?,
@@ -103,7 +109,7 @@ fn read_members(body: &Bytes) -> Result<(Request, bool), Failure> {
     }
     request.reasoning = depth.settled();
     let has_messages = !conversation.messages.is_empty();
-    request.messages = conversation.system.into_iter().chain(conversation.messages).collect();
+    request.messages = conversation.whole();
     Ok((request, has_messages))
 }
 
@@ -120,6 +126,20 @@ fn unheld(thread: Value<'_>) -> Failure {
 struct Conversation {
     system: Option<Message>,
     messages: Vec<Message>,
+    /// At the top level it stands for one on the last block.
+    mark: Option<CacheMark>,
+}
+
+impl Conversation {
+    fn whole(mut self) -> Vec<Message> {
+        if let Some((last, mark)) = self.messages.last_mut().zip(self.mark) {
+            match last.parts.last_mut() {
+                Some(Part::ToolResult { content, .. }) => content.push(Part::CacheMark(mark)),
+                Some(_) | None => last.parts.push(Part::CacheMark(mark)),
+            }
+        }
+        self.system.into_iter().chain(self.messages).collect()
+    }
 }
 
 /// Plain members. `false`: it is none of them.
@@ -225,6 +245,7 @@ fn tool(param: &str, item: Value<'_>, extras: &mut Vec<Extra>) -> Result<Tool, F
             "description" => read.description = value.text(),
             "input_schema" => read.parameters = Some(value.to_json()),
             "strict" => read.strict = value.bool(),
+            "cache_control" => read.cache = cache_mark(value),
             key => note(extras, extra(format!("tools.{key}"), value)),
         }
     }

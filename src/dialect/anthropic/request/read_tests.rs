@@ -119,8 +119,12 @@ fn instructions_are_one_text() {
            {"type":"text","text":"Be \"brief\"."}]"#,
     )
     .unwrap();
-    assert_eq!(lines(&request), ["System", "  text You help.\n\nBe \"brief\".", "User", "  text hi"]);
-    assert_eq!(request.messages[0].extras[0].name, "cache_control");
+    // The gap goes with the second, whoever joins them.
+    let want = ["System", "  text You help.", "  cache mark None", "  text \n\nBe \"brief\".", "User", "  text hi"];
+    assert_eq!(lines(&request), want);
+    assert!(request.messages[0].extras.is_empty());
+    let unmarked = r#""system":[{"type":"text","text":"You help."},{"type":"text","text":"Be brief."}]"#;
+    assert_eq!(lines(&with(unmarked).unwrap())[..2], ["System", "  text You help.\n\nBe brief."]);
     assert_eq!(lines(&with(r#""system":"s""#).unwrap())[..2], ["System", "  text s"]);
     assert_eq!(lines(&with(r#""system":[]"#).unwrap()), ["User", "  text hi"]);
     assert!(with(r#""system":[{"type":"thinking","thinking":"x"}]"#).is_err());
@@ -161,7 +165,7 @@ fn a_tool_loop_is_read() {
             "  call toolu_1 f {\"a\":1} None",
             "  call functions.g:1 g {} Some(\"c2ln\")",
             "Tool",
-            "  result toolu_1 false  text 42",
+            "  result toolu_1 false  text 42  cache mark None",
             "  result functions.g:1 true  text no  image/png base64 iVBOR None  text h",
             "User",
             "  text And?",
@@ -169,7 +173,33 @@ fn a_tool_loop_is_read() {
             "  text Hurry.",
         ]
     );
-    assert_eq!(request.messages[3].extras.len() + request.messages[2].extras.len(), 1);
+    assert!(request.messages.iter().all(|message| message.extras.is_empty()));
+}
+
+#[test]
+fn marks_of_a_cache_stand_behind_what_they_mark() {
+    let request = body(
+        r#""model":"m","max_tokens":9,"cache_control":{"type":"ephemeral"},"messages":[
+           {"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},
+             {"type":"text","text":"b","cache_control":null}]},
+           {"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{},"cache_control":{"type":"ephemeral"}}]},
+           {"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[
+             {"type":"text","text":"c","cache_control":{"type":"ephemeral","ttl":"5m"}}]}]}]"#,
+    )
+    .unwrap();
+    let want = [
+        "User",
+        "  text a",
+        "  cache mark Some(\"1h\")",
+        "  text b",
+        "Assistant",
+        "  call t f {} None",
+        "  cache mark None",
+        "Tool",
+        "  result t false  text c  cache mark Some(\"5m\")  cache mark None",
+    ];
+    assert_eq!(lines(&request), want);
+    assert!(request.extras.is_empty());
 }
 
 #[test]
@@ -232,7 +262,8 @@ fn tools_and_the_choice_among_them() {
     assert_eq!((request.tools[0].strict, request.parallel_tool_calls), (Some(true), Some(false)));
     assert_eq!(request.tool_choice, Some(ToolChoice::Function("f".into())));
     let extras: Vec<&str> = request.extras.iter().map(|extra| extra.name.as_str()).collect();
-    assert_eq!(extras, ["tools.cache_control", "tools"]);
+    assert_eq!(extras, ["tools"]);
+    assert!(request.tools[0].cache.is_some() && request.tools[1].cache.is_none());
     for (word, choice) in [("auto", ToolChoice::Auto), ("any", ToolChoice::Required), ("none", ToolChoice::None)] {
         let request = with(&format!(r#""tool_choice":{{"type":"{word}"}}"#)).unwrap();
         assert_eq!((request.tool_choice, request.parallel_tool_calls), (Some(choice), None));

@@ -2,27 +2,33 @@
 
 use std::collections::BTreeSet;
 
+use super::turns::write_mark;
 use crate::chat::{Extra, Part, Request, Tool, ToolChoice};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::family::Family;
 use crate::json::{Json, Kind, Writer};
 
-/// Writes both members. A history with calls needs tools to be named, so where the client sends none the functions that were
+/// Writes both members, with so many marks of a cache at most, the last ones. A history with calls needs tools to be named, so where the client sends none the functions that were
 /// called are, and may not be called again.
-pub(super) fn write(w: &mut Writer, request: &Request, family: Family) {
+pub(super) fn write(w: &mut Writer, request: &Request, family: Family, marks_max: usize) {
     let own = |extra: &&Extra| extra.dialect == NAME && extra.name == "tools";
     let others: Vec<&Extra> = request.extras.iter().filter(own).collect();
     if request.tools.is_empty() && others.is_empty() {
         return write_called(w, request);
     }
+    let mut over = request.tools.iter().filter(|tool| tool.cache.is_some()).count().saturating_sub(marks_max);
     w.key("tools").array(|w| {
-        request.tools.iter().for_each(|tool| write_tool(w, tool, family));
+        for tool in &request.tools {
+            let is_over = tool.cache.is_some() && over > 0;
+            over -= usize::from(is_over);
+            write_tool(w, tool, family, !is_over);
+        }
         others.iter().flat_map(|extra| extra.value.value().items()).for_each(|tool| w.raw(tool.as_str()));
     });
     write_choice(w, request);
 }
 
-fn write_tool(w: &mut Writer, tool: &Tool, family: Family) {
+fn write_tool(w: &mut Writer, tool: &Tool, family: Family, is_marked: bool) {
     w.object(|w| {
         w.key("name").text(&tool.name);
         if let Some(description) = tool.description.as_ref().filter(|text| !text.is_empty()) {
@@ -32,6 +38,7 @@ fn write_tool(w: &mut Writer, tool: &Tool, family: Family) {
         if let Some(strict) = tool.strict.filter(|_| family.has_schemas()) {
             w.key("strict").bool(strict);
         }
+        write_mark(w, tool.cache.as_ref().filter(|_| is_marked));
     });
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::media;
-use crate::chat::{Failure, Message, Part, Role, opaque};
+use crate::chat::{CacheMark, Failure, Message, Part, Role, opaque};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::call_ids::{self, Ids};
 use crate::dialect::quirks::ToolIds;
@@ -20,9 +20,15 @@ const UNANSWERED: &str = "no result: the call was not answered";
 
 /// A conversation in order.
 pub(super) struct Conversation<'a> {
-    pub(super) system: Vec<Text>,
+    pub(super) system: Vec<Instruction<'a>>,
     turns: Vec<Turn<'a>>,
     ids: Ids,
+}
+
+/// A text of the instructions.
+pub(super) struct Instruction<'a> {
+    pub(super) text: Text,
+    pub(super) mark: Option<&'a CacheMark>,
 }
 
 /// What one side says until the other does.
@@ -31,7 +37,13 @@ struct Turn<'a> {
     is_user: bool,
     /// Answers to the calls of the turn before.
     results: Vec<Outcome<'a>>,
-    blocks: Vec<Block<'a>>,
+    blocks: Vec<Placed<'a>>,
+}
+
+/// A block, and the mark behind it.
+struct Placed<'a> {
+    block: Block<'a>,
+    mark: Option<&'a CacheMark>,
 }
 
 enum Block<'a> {
@@ -46,6 +58,7 @@ struct Outcome<'a> {
     id: Text,
     content: Vec<Block<'a>>,
     is_error: bool,
+    mark: Option<&'a CacheMark>,
 }
 
 impl<'a> Conversation<'a> {
@@ -76,29 +89,38 @@ impl<'a> Conversation<'a> {
         if self.system.is_empty() {
             return Err(refused("there is no message to answer"));
         }
-        let blocks = self.system.drain(..).map(Block::Text).collect();
+        let placed = |said: Instruction<'a>| Placed { block: Block::Text(said.text), mark: said.mark };
+        let blocks = self.system.drain(..).map(placed).collect();
         self.turns.push(Turn { is_user: true, results: Vec::new(), blocks });
         Ok(())
     }
 
-    fn add_system(&mut self, part: &Part) -> Result<(), Failure> {
+    fn add_system(&mut self, part: &'a Part) -> Result<(), Failure> {
         match part {
+            Part::Text { text, .. } | Part::Refusal(text) if is_blank(text) => {}
             Part::Text { text, .. } | Part::Refusal(text) => {
-                self.system.extend(Some(text).filter(|text| !is_blank(text)).cloned());
-                Ok(())
+                self.system.push(Instruction { text: text.clone(), mark: None });
             }
-            _ => Err(refused("instructions can hold text only")),
+            Part::CacheMark(mark) => {
+                if let Some(said) = self.system.last_mut() {
+                    said.mark = Some(mark);
+                }
+            }
+            _ => return Err(refused("instructions can hold text only")),
         }
+        Ok(())
     }
 
     fn add_user(&mut self, part: &'a Part) -> Result<(), Failure> {
         match part {
             Part::ToolResult { content, is_error, .. } => {
                 let id = self.ids.next();
-                let content = content.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
-                let content = content.into_iter().flatten().collect();
-                self.turn(true).results.push(Outcome { id, content, is_error: *is_error });
+                let blocks = content.iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+                let mark = content.iter().rev().find_map(mark_of);
+                let content = blocks.into_iter().flatten().collect();
+                self.turn(true).results.push(Outcome { id, content, is_error: *is_error, mark });
             }
+            Part::CacheMark(mark) => self.mark(true, mark),
             part => self.push(true, plain(part)?),
         }
         Ok(())
@@ -115,7 +137,11 @@ impl<'a> Conversation<'a> {
             }
             Part::Redacted(data) => Some(Block::Redacted(data)),
             Part::Media(_) => return Err(refused("this model can't be shown pictures as its own")),
-            Part::Text { .. } | Part::Refusal(_) | Part::CacheMark(_) => plain(part)?,
+            Part::CacheMark(mark) => {
+                self.mark(false, mark);
+                None
+            }
+            Part::Text { .. } | Part::Refusal(_) => plain(part)?,
         };
         self.push(false, block);
         Ok(())
@@ -123,8 +149,31 @@ impl<'a> Conversation<'a> {
 
     fn push(&mut self, is_user: bool, block: Option<Block<'a>>) {
         if let Some(block) = block {
-            self.turn(is_user).blocks.push(block);
+            self.turn(is_user).blocks.push(Placed { block, mark: None });
         }
+    }
+
+    /// Marks what that side said last. Thoughts take no mark.
+    fn mark(&mut self, is_user: bool, mark: &'a CacheMark) {
+        let Some(turn) = self.turns.last_mut().filter(|turn| turn.is_user == is_user) else { return };
+        match (turn.blocks.last_mut(), turn.results.last_mut()) {
+            (Some(Placed { block: Block::Thinking { .. } | Block::Redacted(_), .. }), _) | (None, None) => {}
+            (Some(placed), _) => placed.mark = Some(mark),
+            (None, Some(result)) => result.mark = Some(mark),
+        }
+    }
+
+    /// How many marks there are, and all but so many of the last of them taken off.
+    pub(super) fn keep_marks(&mut self, most: usize) -> usize {
+        let instructions = self.system.iter_mut().map(|said| &mut said.mark);
+        let turns = self.turns.iter_mut().flat_map(|turn| {
+            let results = turn.results.iter_mut().map(|result| &mut result.mark);
+            results.chain(turn.blocks.iter_mut().map(|placed| &mut placed.mark))
+        });
+        let mut marks: Vec<_> = instructions.chain(turns).filter(|mark| mark.is_some()).collect();
+        let over = marks.len().saturating_sub(most);
+        marks.iter_mut().take(over).for_each(|mark| **mark = None);
+        marks.len() - over
     }
 
     /// The turn of that side that is under way.
@@ -141,7 +190,8 @@ impl<'a> Conversation<'a> {
         let mut paired: Vec<Turn<'a>> = Vec::with_capacity(self.turns.len() + 2);
         for mut turn in std::mem::take(&mut self.turns) {
             if paired.is_empty() && !turn.is_user {
-                paired.push(Turn { is_user: true, blocks: vec![Block::Text(SILENCE.into())], ..Turn::default() });
+                let silence = Placed { block: Block::Text(SILENCE.into()), mark: None };
+                paired.push(Turn { is_user: true, blocks: vec![silence], ..Turn::default() });
             }
             if turn.is_user {
                 turn.answer(&calls(paired.last()));
@@ -159,7 +209,7 @@ impl<'a> Conversation<'a> {
 
     fn trim_end(&mut self) {
         let last = self.turns.last_mut().filter(|turn| !turn.is_user).and_then(|turn| turn.blocks.last_mut());
-        if let Some(Block::Text(text)) = last {
+        if let Some(Placed { block: Block::Text(text), .. }) = last {
             let trimmed = text.as_str().trim_end().to_owned();
             if trimmed.len() < text.as_str().len() {
                 *text = trimmed.into();
@@ -170,7 +220,7 @@ impl<'a> Conversation<'a> {
     /// Are calls answered at the end whose turn doesn't begin with a thought?
     pub(super) fn lacks_thought(&self) -> bool {
         let [.., asking, answering] = self.turns.as_slice() else { return false };
-        let begins_with = asking.blocks.first();
+        let begins_with = asking.blocks.first().map(|placed| &placed.block);
         !answering.results.is_empty() && !matches!(begins_with, Some(Block::Thinking { .. } | Block::Redacted(_)))
     }
 
@@ -181,7 +231,7 @@ impl<'a> Conversation<'a> {
                 w.key("role").str(if turn.is_user { "user" } else { "assistant" });
                 w.key("content").array(|w| {
                     turn.results.iter().for_each(|result| result.write(w));
-                    turn.blocks.iter().for_each(|block| block.write(w));
+                    turn.blocks.iter().for_each(|placed| placed.block.write(w, placed.mark));
                 });
             });
         }
@@ -191,7 +241,7 @@ impl<'a> Conversation<'a> {
 /// The ids of a turn's calls.
 fn calls(turn: Option<&Turn<'_>>) -> Vec<Text> {
     let blocks = turn.into_iter().flat_map(|turn| &turn.blocks);
-    let ids = blocks.filter_map(|block| match block {
+    let ids = blocks.filter_map(|placed| match &placed.block {
         Block::Call { id, .. } => Some(id.clone()),
         _ => None,
     });
@@ -209,12 +259,11 @@ impl<'a> Turn<'a> {
         for id in calls {
             let place = places.get(id.as_str().as_ref()).copied();
             let found = place.and_then(|place| given.get_mut(place)).and_then(Option::take);
-            let missing = || Outcome { id: id.clone(), content: vec![Block::Text(UNANSWERED.into())], is_error: true };
-            self.results.push(found.unwrap_or_else(missing));
+            self.results.push(found.unwrap_or_else(|| Outcome::missing(id)));
         }
         let late = given.into_iter().flatten().flat_map(|result| {
             let head = Block::Text(format!("What tool call {} returned:", result.id).into());
-            std::iter::once(head).chain(result.content)
+            std::iter::once(head).chain(result.content).map(|block| Placed { block, mark: None })
         });
         self.blocks.splice(..0, late);
     }
@@ -234,6 +283,22 @@ fn plain(part: &Part) -> Result<Option<Block<'_>>, Failure> {
     }
 }
 
+fn mark_of(part: &Part) -> Option<&CacheMark> {
+    match part {
+        Part::CacheMark(mark) => Some(mark),
+        _ => None,
+    }
+}
+
+/// Writes `cache_control`, where there is a mark.
+pub(super) fn write_mark(w: &mut Writer, mark: Option<&CacheMark>) {
+    let Some(mark) = mark else { return };
+    w.key("cache_control").object(|w| {
+        w.key("type").str("ephemeral");
+        mark.ttl.iter().for_each(|ttl| w.key("ttl").text(ttl));
+    });
+}
+
 fn is_blank(text: &Text) -> bool {
     text.as_str().trim().is_empty()
 }
@@ -243,11 +308,15 @@ fn refused(why: &str) -> Failure {
 }
 
 impl Block<'_> {
-    fn write(&self, w: &mut Writer) {
-        if let Block::Media(media) = self {
-            return media.write(w);
-        }
-        w.object(|w| match self {
+    fn write(&self, w: &mut Writer, mark: Option<&CacheMark>) {
+        w.object(|w| {
+            self.write_members(w);
+            write_mark(w, mark);
+        });
+    }
+
+    fn write_members(&self, w: &mut Writer) {
+        match self {
             Block::Text(text) => {
                 w.key("type").str("text");
                 w.key("text").text(text);
@@ -267,22 +336,28 @@ impl Block<'_> {
                 w.key("name").text(name);
                 w.key("input").json(arguments);
             }
-            Block::Media(_) => {}
-        });
+            Block::Media(media) => media.write_members(w),
+        }
     }
 }
 
 impl Outcome<'_> {
+    /// What stands for an answer that the client never gave.
+    fn missing(id: &Text) -> Self {
+        Outcome { id: id.clone(), content: vec![Block::Text(UNANSWERED.into())], is_error: true, mark: None }
+    }
+
     fn write(&self, w: &mut Writer) {
         w.object(|w| {
             w.key("type").str("tool_result");
             w.key("tool_use_id").text(&self.id);
             if !self.content.is_empty() {
-                w.key("content").array(|w| self.content.iter().for_each(|block| block.write(w)));
+                w.key("content").array(|w| self.content.iter().for_each(|block| block.write(w, None)));
             }
             if self.is_error {
                 w.key("is_error").bool(true);
             }
+            write_mark(w, self.mark);
         });
     }
 }

@@ -3,13 +3,16 @@
 use super::schema;
 use super::thinking::Depth;
 use super::tools;
-use super::turns::Conversation;
+use super::turns::{Conversation, Instruction, write_mark};
 use crate::chat::{Extra, Failure, Format, Request, Settings};
 use crate::dialect::anthropic::NAME;
 use crate::dialect::anthropic::family::Family;
 use crate::dialect::dropped::Dropped;
 use crate::dialect::{Quirks, Written};
 use crate::json::{Json, Style, Text, Writer};
+
+/// More marks of a cache are refused.
+const MARKS_MAX: usize = 4;
 
 /// Writes a body for `/messages`.
 ///
@@ -19,7 +22,8 @@ pub fn write(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
     let mut dropped = Dropped::default();
     check_prompt(request, &mut dropped)?;
     check_choices(&request.settings)?;
-    let conversation = Conversation::of(&request.messages)?;
+    let mut conversation = Conversation::of(&request.messages)?;
+    let marks_left = MARKS_MAX - conversation.keep_marks(MARKS_MAX);
     let depth = Depth::of(request, family, conversation.lacks_thought());
     dropped.note(depth.is_dropped, "thinking");
     let own = own_members(&request.extras, &mut dropped)?;
@@ -29,7 +33,7 @@ pub fn write(request: &Request, _quirks: &Quirks) -> Result<Written, Failure> {
         w.key("max_tokens").int(depth.limit);
         write_system(w, &conversation.system, said_format(request.format.as_ref(), family));
         w.key("messages").array(|w| conversation.write(w));
-        tools::write(w, request, family);
+        tools::write(w, request, family, marks_left);
         if request.stream {
             w.key("stream").bool(true);
         }
@@ -62,17 +66,18 @@ fn check_choices(settings: &Settings) -> Result<(), Failure> {
     Err(Failure::bad_request(message).with_param("n"))
 }
 
-fn write_system(w: &mut Writer, said: &[Text], instruction: Option<String>) {
-    let instruction = instruction.map(Text::from);
-    let texts: Vec<&Text> = said.iter().chain(&instruction).collect();
-    match texts.as_slice() {
+fn write_system(w: &mut Writer, said: &[Instruction<'_>], instruction: Option<String>) {
+    let instruction = instruction.map(|text| Instruction { text: text.into(), mark: None });
+    let all: Vec<&Instruction<'_>> = said.iter().chain(&instruction).collect();
+    match all.as_slice() {
         [] => {}
-        [one] => w.key("system").text(one),
+        [Instruction { text, mark: None }] => w.key("system").text(text),
         many => w.key("system").array(|w| {
-            for text in many {
+            for Instruction { text, mark } in many {
                 w.object(|w| {
                     w.key("type").str("text");
                     w.key("text").text(text);
+                    write_mark(w, *mark);
                 });
             }
         }),

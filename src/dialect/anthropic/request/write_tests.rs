@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::write;
 use crate::chat::{
-    Effort, Extra, Failure, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings, Source,
-    Tool, ToolChoice,
+    CacheMark, Effort, Extra, Failure, Format, Loss, Media, Message, Part, Prompt, Reasoning, Request, Role, Settings,
+    Source, Tool, ToolChoice,
 };
 use crate::dialect::Quirks;
 use crate::json::{Json, Text};
@@ -348,7 +348,7 @@ fn extras_go_back_to_their_dialect() {
         extras: vec![
             extra("anthropic", "service_tier", r#""auto""#),
             extra("anthropic", "tools", r#"[{"type":"web_search_20250305","name":"web_search"}]"#),
-            extra("anthropic", "tools.cache_control", "{}"),
+            extra("anthropic", "tools.input_examples", "[]"),
             extra("openai", "user", r#""u1""#),
             extra("openai", "store", "true"),
         ],
@@ -357,7 +357,7 @@ fn extras_go_back_to_their_dialect() {
     let (got, dropped) = written(&asked);
     assert_eq!((&got["service_tier"], &got["metadata"]), (&json!("auto"), &json!({"user_id": "u1"})));
     assert_eq!(got["tools"][0]["name"], "web_search");
-    assert_eq!(dropped, ["tools.cache_control", "store"]);
+    assert_eq!(dropped, ["tools.input_examples", "store"]);
 }
 
 #[test]
@@ -387,4 +387,50 @@ fn several_answers_are_refused_not_forgotten() {
     };
     assert!(refusal(&asks(2)).starts_with("n must be 1"));
     assert_eq!(written(&asks(1)).1, Vec::<String>::new());
+}
+
+fn mark(ttl: Option<&str>) -> Part {
+    Part::CacheMark(CacheMark { ttl: ttl.map(Text::from) })
+}
+
+#[test]
+fn marks_of_a_cache_are_brought() {
+    let thought = Part::Thinking { text: "t".into(), signature: Some("anthropic:s".into()) };
+    let mut asked = request(vec![
+        Message::new(Role::System, vec![Part::text("s"), mark(Some("1h"))]),
+        user("a"),
+        Message::new(Role::Assistant, vec![thought, mark(None), call(Some("c"), "f")]),
+        result(Some("c"), None, vec![Part::text("r"), mark(None)], false),
+        Message::new(Role::User, vec![Part::text(" "), Part::text("b"), mark(None)]),
+    ]);
+    asked.tools = vec![Tool { cache: Some(CacheMark::default()), ..tool("f", None) }];
+    let ephemeral = json!({"type": "ephemeral"});
+    let got = body(&asked);
+    let system = json!([{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]);
+    assert_eq!(got["system"], system);
+    assert_eq!(got["tools"][0]["cache_control"], ephemeral);
+    assert_eq!(got["messages"][1]["content"][0], json!({"type": "thinking", "thinking": "t", "signature": "s"}));
+    assert_eq!(
+        got["messages"][2]["content"],
+        json!([
+            {"type": "tool_result", "tool_use_id": "c", "content": [{"type": "text", "text": "r"}], "cache_control": ephemeral},
+            {"type": "text", "text": "b", "cache_control": ephemeral}])
+    );
+}
+
+/// Anthropic takes four; those at the end are worth most.
+#[test]
+fn of_many_marks_the_last_four_are_brought() {
+    let marked = |text: &str| Message::new(Role::User, vec![Part::text(text), mark(None)]);
+    let mut asked = request(["a", "b", "c", "d", "e"].map(marked).into());
+    asked.tools = vec![Tool { cache: Some(CacheMark::default()), ..tool("f", None) }];
+    let got = body(&asked);
+    let marks: Vec<bool> = (0..5).map(|at| got["messages"][0]["content"][at]["cache_control"].is_object()).collect();
+    assert_eq!(marks, [false, true, true, true, true]);
+    assert_eq!(got["tools"][0]["cache_control"], Value::Null);
+    let mut asked = request(["a", "b", "c"].map(marked).into());
+    asked.tools =
+        ["f", "g"].map(|name| Tool { cache: Some(CacheMark::default()), ..tool(name, None) }).into_iter().collect();
+    let got = body(&asked);
+    assert_eq!((&got["tools"][0]["cache_control"], got["tools"][1]["cache_control"].is_object()), (&Value::Null, true));
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::parts::{content, image, items, missing, object, text, wrong_type};
+use super::parts::{cache_mark, content, image, items, missing, object, text, wrong_type};
 use crate::chat::{Extra, Failure, Message, Part, Role, opaque};
 use crate::dialect::openai::Accent;
 use crate::dialect::openai::reader::{filled, google_signature};
@@ -29,10 +29,11 @@ fn message(param: &str, value: Value<'_>, accent: Accent) -> Result<Message, Fai
         None if accent.is_ollama() => "user".into(),
         None => return Err(missing(&role_param)),
     };
-    let read = match value.get("content") {
+    let mut read = match value.get("content") {
         Some(value) => content(&format!("{param}.content"), value)?,
         None => Vec::new(),
     };
+    read.extend(cache_mark(value).filter(|_| !read.is_empty()).map(Part::CacheMark));
     let name = value.get("name").and_then(Value::text);
     match role.as_ref() {
         "tool" | "function" => Ok(result(value, name, read)),
@@ -44,7 +45,12 @@ fn message(param: &str, value: Value<'_>, accent: Accent) -> Result<Message, Fai
                 "user" => Role::User,
                 _ => Role::Other(other.to_owned()),
             };
-            Ok(Message { role, parts: read, name, extras: extras(value, &["role", "content", "name"]) })
+            Ok(Message {
+                role,
+                parts: read,
+                name,
+                extras: extras(value, &["role", "content", "name", "cache_control"]),
+            })
         }
     }
 }
@@ -52,12 +58,12 @@ fn message(param: &str, value: Value<'_>, accent: Accent) -> Result<Message, Fai
 fn result(value: Value<'_>, name: Option<Text>, content: Vec<Part>) -> Message {
     let id = value.get("tool_call_id").and_then(filled).map(|id| opaque::split_text(id).0);
     let part = Part::ToolResult { id, name: name.filter(|name| !name.is_empty()), content, is_error: false };
-    let extras = extras(value, &["role", "content", "name", "tool_call_id"]);
+    let extras = extras(value, &["role", "content", "name", "tool_call_id", "cache_control"]);
     Message { role: Role::Tool, parts: vec![part], name: None, extras }
 }
 
 /// Members of an assistant's message that are read into parts.
-const ASSISTANT: [&str; 10] = [
+const ASSISTANT: [&str; 11] = [
     "role",
     "content",
     "name",
@@ -68,6 +74,7 @@ const ASSISTANT: [&str; 10] = [
     "function_call",
     "images",
     "extra_content",
+    "cache_control",
 ];
 
 fn assistant(param: &str, value: Value<'_>, name: Option<Text>, content: Vec<Part>) -> Result<Message, Failure> {

@@ -1,6 +1,6 @@
 //! Reading content: a string or a list of parts. And the words for what a client got wrong.
 
-use crate::chat::{Failure, Media, Part, Source};
+use crate::chat::{CacheMark, Failure, Media, Part, Source};
 use crate::json::{Kind, Text, Value};
 
 /// A value of the wrong type. `param` names the member, as OpenAI does: `messages[2].content`.
@@ -50,9 +50,22 @@ pub(super) fn content(param: &str, value: Value<'_>) -> Result<Vec<Part>, Failur
     match value.kind() {
         Kind::Null => Ok(Vec::new()),
         Kind::String => Ok(vec![Part::text(text(param, value)?)]),
-        Kind::Array => value.items().enumerate().map(|(at, part)| read_part(&format!("{param}[{at}]"), part)).collect(),
+        Kind::Array => {
+            let mut parts = Vec::new();
+            for (at, part) in value.items().enumerate() {
+                parts.push(read_part(&format!("{param}[{at}]"), part)?);
+                parts.extend(cache_mark(part).map(Part::CacheMark));
+            }
+            Ok(parts)
+        }
         _ => Err(wrong_type(param, "a string or an array of parts", value)),
     }
+}
+
+/// The mark of a cache that some clients set as Anthropic has it (LiteLLM's, OpenRouter's).
+pub(super) fn cache_mark(value: Value<'_>) -> Option<CacheMark> {
+    let mark = value.get("cache_control").filter(|mark| mark.kind() == Kind::Object)?;
+    Some(CacheMark { ttl: mark.get("ttl").and_then(Value::text) })
 }
 
 fn read_part(param: &str, part: Value<'_>) -> Result<Part, Failure> {

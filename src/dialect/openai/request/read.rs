@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::face;
 use super::messages::messages;
-use super::parts::{items, missing, object, text, wrong_type, wrong_value};
+use super::parts::{cache_mark, items, missing, object, text, wrong_type, wrong_value};
 use crate::chat::{Effort, Extra, Failure, Format, Message, Part, Prompt, Reasoning, Request, Role, Tool, ToolChoice};
 use crate::dialect::openai::Accent;
 use crate::json::{Json, Kind, Text, Value};
@@ -261,7 +261,10 @@ fn tools(value: Value<'_>, request: &mut Request) -> Result<(), Failure> {
         let param = format!("tools[{at}]");
         let kind = object(&param, item)?.get("type").and_then(Value::string);
         match (kind.as_deref(), item.get("function")) {
-            (_, Some(function)) => request.tools.push(tool(&format!("{param}.function"), function)?),
+            (_, Some(function)) => {
+                let read = tool(&format!("{param}.function"), function)?;
+                request.tools.push(Tool { cache: cache_mark(item).or(read.cache), ..read });
+            }
             (Some("function") | None, None) => request.tools.push(tool(&param, item)?),
             (Some(_), None) => others.push(item.as_str()),
         }
@@ -283,7 +286,7 @@ fn tool(param: &str, value: Value<'_>) -> Result<Tool, Failure> {
         description: value.get("description").and_then(Value::text),
         parameters: parameters.map(Value::to_json),
         strict: value.get("strict").and_then(Value::bool),
-        cache: None,
+        cache: cache_mark(value),
     })
 }
 

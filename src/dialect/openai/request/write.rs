@@ -85,6 +85,7 @@ fn prompt_texts(request: &Request) -> Result<Vec<Text>, Failure> {
                     }
                     texts.push(text.clone());
                 }
+                Part::CacheMark(_) => {}
                 _ => {
                     let message = "only text can be completed: this provider takes no pictures or tool results here";
                     return Err(Failure::bad_request(message).with_param("prompt"));

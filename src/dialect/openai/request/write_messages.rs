@@ -1,6 +1,6 @@
 //! Writing messages.
 
-use crate::chat::{Failure, Media, Message, Part, Role, Source};
+use crate::chat::{CacheMark, Failure, Media, Message, Part, Role, Source};
 use crate::dialect::Quirks;
 use crate::dialect::call_ids::Ids;
 use crate::json::{Json, Text, Writer};
@@ -72,7 +72,7 @@ impl<'a> Messages<'a> {
     fn plain(&mut self, w: &mut Writer, role: &str, message: &'a Message) {
         w.object(|w| {
             w.key("role").str(role);
-            self.content(w.key("content"), &message.parts);
+            self.content(w.key("content"), role, &message.parts);
             if let Some(name) = &message.name {
                 w.key("name").text(name);
             }
@@ -81,12 +81,33 @@ impl<'a> Messages<'a> {
     }
 
     /// A string where there is one text, else a list of parts.
-    fn content(&mut self, w: &mut Writer, parts: &'a [Part]) {
+    fn content(&mut self, w: &mut Writer, role: &str, parts: &'a [Part]) {
+        let is_mark = |part: &&Part| matches!(part, Part::CacheMark(_));
         match parts {
             [] => w.str(""),
             [Part::Text { text, .. }] => w.text(text),
-            parts => w.array(|w| parts.iter().for_each(|part| self.part(w, part))),
+            parts if !parts.iter().any(|part| is_mark(&part)) => self.parts(w, parts),
+            parts if self.quirks.cache_marks => self.parts(w, parts),
+            [Part::Text { text, .. }, Part::CacheMark(_)] => w.text(text),
+            // Instructions that marks alone divide are one text.
+            parts if role != "user" && parts.iter().all(|part| is_mark(&part) || said(part).is_some()) => {
+                w.texts(parts.iter().filter_map(said));
+            }
+            parts => self.parts(w, parts),
         }
+    }
+
+    /// The items of a list, each with the mark behind it where the provider knows marks.
+    fn parts(&mut self, w: &mut Writer, parts: &'a [Part]) {
+        w.array(|w| {
+            for (at, part) in parts.iter().enumerate() {
+                let mark = parts.get(at + 1).and_then(mark_of).filter(|_| self.quirks.cache_marks);
+                match part {
+                    Part::Text { text, .. } | Part::Refusal(text) if mark.is_some() => marked_text(w, text, mark),
+                    part => self.part(w, part),
+                }
+            }
+        });
     }
 
     fn part(&mut self, w: &mut Writer, part: &'a Part) {
@@ -174,10 +195,17 @@ impl<'a> Messages<'a> {
         let (gap, failed) = (Text::from("\n"), Text::from(FAILED));
         let texts = content.iter().filter_map(said).flat_map(|text| [&gap, text]).skip(1);
         let texts = is_error.then_some(&failed).into_iter().chain(texts);
+        let mark = content.iter().rev().find_map(mark_of).filter(|_| self.quirks.cache_marks);
         w.object(|w| {
             w.key("role").str("tool");
             w.key("tool_call_id").text(&id);
-            w.key("content").texts(texts);
+            match mark {
+                None => w.key("content").texts(texts),
+                mark => w.key("content").array(|w| {
+                    let joined: String = texts.map(Text::as_str).collect();
+                    marked_text(w, &joined.into(), mark);
+                }),
+            }
         });
     }
 
@@ -238,10 +266,27 @@ fn thought(part: &Part) -> Option<&Text> {
     }
 }
 
+fn mark_of(part: &Part) -> Option<&CacheMark> {
+    match part {
+        Part::CacheMark(mark) => Some(mark),
+        _ => None,
+    }
+}
+
 fn text_part(w: &mut Writer, text: &Text) {
+    marked_text(w, text, None);
+}
+
+fn marked_text(w: &mut Writer, text: &Text, mark: Option<&CacheMark>) {
     w.object(|w| {
         w.key("type").str("text");
         w.key("text").text(text);
+        if let Some(mark) = mark {
+            w.key("cache_control").object(|w| {
+                w.key("type").str("ephemeral");
+                mark.ttl.iter().for_each(|ttl| w.key("ttl").text(ttl));
+            });
+        }
     });
 }
 

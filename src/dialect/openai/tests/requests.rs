@@ -498,3 +498,32 @@ fn ollama_s_instructions_stand_before_the_prompt() {
     asked.messages[1].parts.push(Part::Media(image()));
     assert_eq!(Wire::OpenAiCompletions.write_request(&asked, &quirks()).unwrap_err().status, 400);
 }
+
+#[test]
+fn marks_of_a_cache_are_read_and_brought_where_they_are_known() {
+    let body = concat!(
+        r#"{"model":"m","messages":[{"role":"system","content":[{"type":"text","text":"s","cache_control":{"type":"ephemeral","ttl":"1h"}},"#,
+        r#"{"type":"text","text":"\n\nt"}]},{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]},"#,
+        r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"#,
+        r#"{"role":"tool","tool_call_id":"c","content":"r","cache_control":{"type":"ephemeral"}}],"#,
+        r#""tools":[{"type":"function","function":{"name":"f"},"cache_control":{"type":"ephemeral"}}]}"#,
+    );
+    let request = read(body).unwrap();
+    assert!(request.tools[0].cache.is_some());
+    let messages = |quirks: &Quirks| {
+        let written = write(&request, quirks);
+        assert_eq!(written.dropped, Vec::<String>::new());
+        serde_json::from_slice::<serde_json::Value>(&written.body).unwrap()["messages"].clone()
+    };
+    let ephemeral = serde_json::json!({"type": "ephemeral"});
+    let marked = messages(&Quirks { cache_marks: true, ..quirks() });
+    let system = serde_json::json!([
+        {"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}, {"type": "text", "text": "\n\nt"}]);
+    assert_eq!(marked[0]["content"], system);
+    assert_eq!(marked[1]["content"][0], serde_json::json!({"type": "text", "text": "a", "cache_control": ephemeral}));
+    let result = serde_json::json!([{"type": "text", "text": "r", "cache_control": ephemeral}]);
+    assert_eq!(marked[3]["content"], result);
+    let plain = messages(&quirks());
+    assert_eq!((&plain[0]["content"], &plain[1]["content"]), (&"s\n\nt".into(), &"a".into()));
+    assert_eq!(plain[3]["content"], "r");
+}
